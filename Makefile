@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0
+# buildfence: one Makefile for everything. `make help` lists what it can do.
+#
+#   V=1        print every command
+#   O=DIR      build into DIR (default: build)
+#   SAN=1      address and undefined-behaviour sanitizers
+#   STATIC=1   one static binary that runs on any distribution
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+
+O ?= build
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(shell command -v bpftool /usr/sbin/bpftool /sbin/bpftool 2>/dev/null) bpftool)
+PKG_CONFIG ?= pkg-config
+PREFIX ?= /usr/local
+DESTDIR ?=
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n'
+endif
+
+# --- flags -------------------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CPPFLAGS += -D_GNU_SOURCE -DBUILDFENCE_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(O)/gen
+CFLAGS ?= -O2 -g
+ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(CFLAGS)
+PACKAGES := libbpf libelf zlib yaml-0.1 jansson libidn2 libpsl libmd
+ifeq ($(SAN),1)
+ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+ALL_LDFLAGS += -fsanitize=address,undefined
+endif
+ifeq ($(STATIC),1)
+ALL_LDFLAGS += -static
+LIBS = $(shell $(PKG_CONFIG) --static --libs $(PACKAGES))
+else
+LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+endif
+
+# -mcpu=v3 is what 5.10 knows. UAPI headers only: asm/ lives in the multiarch folder.
+ARCH := $(shell uname -m)
+BPF_ARCH := $(patsubst x86_64,x86,$(patsubst aarch64,arm64,$(ARCH)))
+BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf \
+	-idirafter /usr/include/$(ARCH)-linux-gnu -Wall -Wextra -Wno-unused-parameter -Werror
+
+# --- what there is -----------------------------------------------------------------------------
+
+# The object that defines the maps must be linked first.
+BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
+BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
+SKELETON := $(O)/gen/buildfence.skel.h
+PRESETS := $(sort $(wildcard policy/*.yaml))
+
+SRC := $(sort $(wildcard userspace/*.c userspace/*/*.c))
+OBJ := $(SRC:%.c=$(O)/%.o)
+LIB_OBJ := $(filter-out $(O)/userspace/main.o,$(OBJ))
+
+UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
+BPFTEST_SRC := $(sort $(wildcard tests/bpf/*.c))
+UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/%.o)
+BPFTEST_OBJ := $(BPFTEST_SRC:%.c=$(O)/%.o)
+
+.PHONY: all help
+all: $(O)/buildfence
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST)) $(wildcard tests/*.mk vmtest/*.mk)
+	@printf '  %s\n' 'V=1 shows commands; O=DIR builds elsewhere; SAN=1 adds sanitizers; STATIC=1 links one portable binary'
+
+# Rebuilds everything when a flag changes, and nothing when none does.
+.PHONY: FORCE
+$(O)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(STATIC)' | sed "s/'//g" | cmp -s - $@ || \
+	printf '%s\n' '$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) $(CLANG) $(BPF_CFLAGS) $(STATIC)' | sed "s/'//g" >$@
+
+# --- BPF ---------------------------------------------------------------------------------------
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c $(O)/flags
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)llvm-strip -g $@ 2>/dev/null || true
+
+$(O)/gen/buildfence.bpf.o: $(BPF_OBJ)
+	$(say) BPFLINK $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(SKELETON): $(O)/gen/buildfence.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name buildfence_bpf >$@
+
+# --- userspace ---------------------------------------------------------------------------------
+
+# The presets are part of the binary: preset.c includes this list and each file with .incbin.
+$(O)/gen/presets.inc: $(PRESETS) Makefile
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)for f in $(PRESETS); do n=$$(basename $$f .yaml); printf 'PRESET("%s", %s, "%s")\n' $$n $${n//-/_} $$f; done >$@
+
+$(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
+$(O)/userspace/guard/%.o: | $(SKELETON)
+$(O)/tests/bpf/%.o: | $(SKELETON)
+
+$(O)/%.o: %.c $(O)/flags
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c $< -o $@
+
+$(O)/buildfence: $(OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
+
+$(O)/tests/unit/unit: $(UNIT_OBJ) $(LIB_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lldns -o $@
+
+$(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lpthread -o $@
+
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
+
+# --- the rest ----------------------------------------------------------------------------------
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(O)
+
+-include $(wildcard tests/*.mk vmtest/*.mk)
