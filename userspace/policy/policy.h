@@ -86,6 +86,18 @@ struct diagnostics {
 	unsigned int warnings;
 };
 
+/*
+ * Reports an error or a warning ("file:line:column: warning: text"). Line 0 leaves the position
+ * out. Bytes that are not printable are shown as \xNN.
+ */
+void diagnostics_error(struct diagnostics *diag, const char *source, unsigned int line,
+		       unsigned int column, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+void diagnostics_warning(struct diagnostics *diag, const char *source, unsigned int line,
+			 unsigned int column, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Frees a policy and all that it holds. NULL is fine. */
 void policy_free(struct policy *policy);
 
 static inline void policy_cleanup(struct policy **policy)

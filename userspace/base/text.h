@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Text that several parts need: a growing string, escaping, "did you mean". */
+#ifndef BUILDFENCE_TEXT_H
+#define BUILDFENCE_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * A growing string, zeroed before use. Memory that runs out sets `failed` and makes every further
+ * call do nothing, so that a caller checks once, at the end.
+ */
+struct text {
+	char *bytes;			/* NUL-terminated once anything was added; else NULL */
+	size_t len;
+	size_t capacity;
+	bool failed;
+};
+
+void text_add(struct text *text, const char *bytes, size_t len);
+void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * Adds bytes that somebody else chose: printable ASCII as it is, the backslash doubled, everything
+ * else as \xNN.
+ */
+void text_add_escaped(struct text *text, const char *bytes, size_t len);
+
+/* Hands the string over, to be freed by the caller; NULL when memory ran out. */
+char *text_take(struct text *text);
+void text_free(struct text *text);
+#define _cleanup_text_ __attribute__((cleanup(text_free)))
+
+/*
+ * The word among `count` candidates that was probably meant: the nearest by edit distance, at most
+ * a third of its letters (and 3) away. NULL when none is near.
+ */
+const char *text_nearest(const char *word, const char *const *candidates, size_t count);
+
+#endif
