@@ -27,7 +27,7 @@ enum target_kind {
 	TARGET_PREFIX,
 };
 
-/* What an entry names: "https://*.example.com:8443", "udp://192.0.2.0/24:123-125". */
+/* What an entry names: "*.example.com:8443", "udp://192.0.2.0/24:123-125". */
 struct target {
 	enum target_kind kind;
 	enum name_match match;
