@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From the records of an audit run to the smallest policy that would have let it pass. Takes any
+ * records of section "Records" in README, denials too; what no rule can allow, and what nobody
+ * should allow without a second look (metadata, denied by rule), becomes a comment.
+ */
+#ifndef BUILDFENCE_SUGGEST_H
+#define BUILDFENCE_SUGGEST_H
+
+#include <stdio.h>
+
+struct diagnostics;
+
+struct suggest_options {
+	const char *source;		/* name of `records` in messages */
+	unsigned int fold;		/* names below one parent that become a wildcard; 0: never */
+};
+
+/*
+ * Reads NDJSON from `records` and writes a policy to `out`. Every entry covers its record and is
+ * one that policy_load() accepts, whatever the records hold. Messages go to `diag`; a last line
+ * that was cut off is a warning.
+ * Returns 0, -EINVAL (a line that is no record; reported, nothing is written), -ENOENT (folding
+ * without a list of public suffixes; reported) or another -errno.
+ */
+int suggest(FILE *records, const struct suggest_options *options, struct diagnostics *diag,
+	    FILE *out);
+
+#endif
