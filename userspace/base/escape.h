@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Bytes that an attacker chose, made fit for terminals, logs and pipeline pages. */
+#ifndef BUILDFENCE_ESCAPE_H
+#define BUILDFENCE_ESCAPE_H
+
+#include <stddef.h>
+
+/*
+ * Writes `bytes` as printable ASCII: other bytes as \xHH, a backslash as \\, and a '#' before
+ * another '#' as \x23, so that neither "##vso[" nor "##[" can come out. The result ends with NUL
+ * and is cut to `size` (at least 4) at a whole escape, with "..." as its end. Returns its length.
+ */
+size_t escape_bytes(const void *bytes, size_t length, char *ret_text, size_t size);
+
+/* The same for a string. Returns memory to free, at most `size` bytes long, or NULL. */
+char *escape_string(const char *text, size_t size);
+
+#endif
