@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A job's cgroup, by descriptors; what runs in it is spawn.c's matter, what it may do guard's. */
+#include "job/cgroup.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <mntent.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/directory.h"
+#include "base/owner.h"
+
+int cgroup_mount_find(FILE *mounts, char **ret_path)
+{
+	struct mntent entry;
+	char buffer[4096 + 256];
+
+	while (getmntent_r(mounts, &entry, buffer, sizeof(buffer))) {
+		if (strcmp(entry.mnt_type, "cgroup2"))
+			continue;
+		*ret_path = strdup(entry.mnt_dir);
+		return *ret_path ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
+int cgroup_own_find(FILE *membership, char **ret_path)
+{
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, membership) > 0) {
+		if (strncmp(line, "0::/", 4))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		*ret_path = strdup(line + 3);
+		return *ret_path ? 0 : -ENOMEM;
+	}
+	return -ENOENT;
+}
+
+void cgroup_name_clean(const char *job, char *ret_name, size_t size)
+{
+	size_t length = 0;
+
+	for (; job[length] && length + 1 < size; length++) {
+		unsigned char byte = (unsigned char)job[length];
+		bool stays = byte < 0x80 && (isalnum(byte) || byte == '_' || byte == '-');
+
+		ret_name[length] = stays ? (char)byte : '_';
+	}
+	if (!length)
+		ret_name[length++] = '_';
+	ret_name[length] = '\0';
+}
+
+static int own_cgroup_open(char **ret_path, char **ret_directory)
+{
+	_cleanup_fclose_ FILE *mounts = fopen("/proc/self/mounts", "re");
+	_cleanup_fclose_ FILE *membership = fopen("/proc/self/cgroup", "re");
+	_cleanup_free_ char *mount = NULL, *path = NULL, *directory = NULL;
+	int error, fd;
+
+	if (!mounts || !membership)
+		return -errno;
+	error = cgroup_mount_find(mounts, &mount);
+	if (!error)
+		error = cgroup_own_find(membership, &path);
+	if (error)
+		return error;
+	if (!strcmp(path, "/"))
+		path[0] = '\0';
+	if (asprintf(&directory, "%s%s", mount, path) < 0)
+		return -ENOMEM;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_path = TAKE_PTR(path);
+	*ret_directory = TAKE_PTR(directory);
+	return fd;
+}
+
+int cgroup_make(const char *job, bool keep, struct cgroup **ret_cgroup)
+{
+	_cleanup_free_ char *parent_path = NULL, *parent_directory = NULL;
+	_cleanup_cgroup_ struct cgroup *cgroup = NULL;
+	char clean[65], tag[OWNER_TAG_SIZE];
+	int error;
+
+	cgroup = calloc(1, sizeof(*cgroup));
+	if (!cgroup)
+		return -ENOMEM;
+	cgroup->fd = -1;
+	cgroup->parent_fd = own_cgroup_open(&parent_path, &parent_directory);
+	if (cgroup->parent_fd < 0)
+		return cgroup->parent_fd;
+	error = owner_tag(tag);
+	if (error)
+		return error;
+	cgroup_name_clean(job, clean, sizeof(clean));
+	if (asprintf(&cgroup->name, "buildfence-%s.%s%s", clean, tag, keep ? ".keep" : "") < 0 ||
+	    asprintf(&cgroup->path, "%s/%s", parent_path, cgroup->name) < 0 ||
+	    asprintf(&cgroup->directory, "%s/%s", parent_directory, cgroup->name) < 0)
+		return -ENOMEM;
+
+	if (mkdirat(cgroup->parent_fd, cgroup->name, 0755) < 0)
+		return -errno;
+	cgroup->fd = openat(cgroup->parent_fd, cgroup->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cgroup->fd < 0) {
+		error = -errno;
+		unlinkat(cgroup->parent_fd, cgroup->name, AT_REMOVEDIR);
+		return error;
+	}
+	*ret_cgroup = TAKE_PTR(cgroup);
+	return 0;
+}
+
+void cgroup_free(struct cgroup *cgroup)
+{
+	if (!cgroup)
+		return;
+	close_fd(&cgroup->fd);
+	close_fd(&cgroup->parent_fd);
+	free(cgroup->name);
+	free(cgroup->path);
+	free(cgroup->directory);
+	free(cgroup);
+}
+
+/* Reads the `populated` line; reading also arms the next POLLPRI on the same descriptor. */
+static int events_read(int events_fd)
+{
+	char text[256];
+	const char *line;
+	ssize_t length = pread(events_fd, text, sizeof(text) - 1, 0);
+
+	if (length < 0)
+		return -errno;
+	text[length] = '\0';
+	line = strstr(text, "populated ");
+	if (!line)
+		return -EINVAL;
+	return line[strlen("populated ")] == '1';
+}
+
+int cgroup_populated(int cgroup_fd)
+{
+	_cleanup_close_ int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : events_read(fd);
+}
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int cgroup_empty_wait(int cgroup_fd, int timeout_ms)
+{
+	_cleanup_close_ int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	int64_t end = monotonic_ms() + timeout_ms;
+
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		struct pollfd events = { .fd = fd, .events = POLLPRI };
+		int populated = events_read(fd);
+		int64_t left = end - monotonic_ms();
+
+		if (populated <= 0)
+			return populated;
+		if (left <= 0)
+			return -ETIMEDOUT;
+		if (poll(&events, 1, (int)left) < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+static int file_write(int cgroup_fd, const char *name, const char *text)
+{
+	_cleanup_close_ int fd = openat(cgroup_fd, name, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Calls `call` for the names of all cgroups directly below. Stops at its first error. */
+static int children_visit(int cgroup_fd, int (*call)(int parent_fd, const char *name))
+{
+	_cleanup_directory_ DIR *directory = NULL;
+	struct dirent *entry;
+	int error = directory_open(cgroup_fd, ".", &directory);
+
+	while (!error && (entry = directory_next(directory))) {
+		if (entry->d_type == DT_DIR)
+			error = call(cgroup_fd, entry->d_name);
+	}
+	return error;
+}
+
+/* Before 5.14 there is no cgroup.kill: signal each process that is listed, here and below. */
+static int processes_kill(int parent_fd, const char *name)
+{
+	_cleanup_close_ int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_fclose_ FILE *list = NULL;
+	int list_fd, pid;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	list_fd = openat(fd, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	list = list_fd < 0 ? NULL : fdopen(list_fd, "r");
+	if (!list)
+		return -errno;
+	/* A threaded cgroup's list cannot be read; its processes are listed by the one above. */
+	while (fscanf(list, "%d", &pid) == 1) {
+		if (pid > 0)
+			kill(pid, SIGKILL);
+	}
+	return children_visit(fd, processes_kill);
+}
+
+int cgroup_kill(int cgroup_fd, int timeout_ms)
+{
+	int error = file_write(cgroup_fd, "cgroup.kill", "1");
+	int64_t end = monotonic_ms() + timeout_ms;
+
+	if (!error)
+		return cgroup_empty_wait(cgroup_fd, timeout_ms);
+	if (error != -ENOENT)
+		return error;
+
+	/* Frozen processes cannot fork away from the list, and SIGKILL still reaches them. */
+	file_write(cgroup_fd, "cgroup.freeze", "1");
+	do {
+		error = processes_kill(cgroup_fd, ".");
+		if (!error)
+			error = cgroup_empty_wait(cgroup_fd, 20);
+	} while (error == -ETIMEDOUT && monotonic_ms() < end);
+	file_write(cgroup_fd, "cgroup.freeze", "0");
+	return error;
+}
+
+int cgroup_remove(int parent_fd, const char *name)
+{
+	_cleanup_close_ int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	error = children_visit(fd, cgroup_remove);
+	if (!error && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		error = -errno;
+	return error;
+}
