@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The summary on paper: lines for the end of a log, Markdown for a pipeline's page. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "event/summary_rows.h"
+#include "policy/policy.h"
+
+#define TEXT_ROWS	20	/* of each part */
+
+struct part {
+	const char *title;
+	const struct rows *rows;
+	bool expected;		/* which of the refused rows */
+};
+
+/* The most frequent first; then by text, so that two runs compare. */
+static int row_compare(const void *a, const void *b)
+{
+	const struct row *left = *(const struct row *const *)a;
+	const struct row *right = *(const struct row *const *)b;
+
+	if (left->count != right->count)
+		return left->count < right->count ? 1 : -1;
+	return strcmp(left->where, right->where);
+}
+
+/* Returns memory to free with pointers to the part's rows, sorted; NULL when there are none. */
+static const struct row **rows_sort(const struct part *part, size_t *ret_count)
+{
+	const struct row **sorted = calloc(part->rows->count + 1, sizeof(*sorted));
+	size_t count = 0;
+
+	for (size_t i = 0; sorted && i < part->rows->slots; i++) {
+		const struct row *row = &part->rows->items[i];
+
+		if (row->where && row->expected == part->expected)
+			sorted[count++] = row;
+	}
+	if (count)
+		qsort(sorted, count, sizeof(*sorted), row_compare);
+	*ret_count = count;
+	return sorted;
+}
+
+/* Escaped text is printable ASCII; what is left has a meaning in a Markdown table. */
+static void markdown_put(const char *text, FILE *out)
+{
+	for (; *text; text++) {
+		if (*text == '<' || *text == '&')
+			fprintf(out, *text == '<' ? "&lt;" : "&amp;");
+		else if (strchr("\\`*_{}[]()#+!|~>", *text))
+			fprintf(out, "\\%c", *text);
+		else
+			fputc(*text, out);
+	}
+}
+
+static void part_write(const struct part *part, enum summary_format format, FILE *out)
+{
+	size_t count = 0, shown;
+	_cleanup_free_ const struct row **rows = rows_sort(part, &count);
+
+	if (!rows || !count)
+		return;
+	shown = format == SUMMARY_TEXT && count > TEXT_ROWS ? TEXT_ROWS : count;
+	if (format == SUMMARY_MARKDOWN)
+		fprintf(out, "\n### %s\n\n| times | what | why |\n|---:|---|---|\n", part->title);
+	else
+		fprintf(out, "%s\n", part->title);
+	for (size_t i = 0; i < shown; i++) {
+		if (format == SUMMARY_TEXT) {
+			fprintf(out, "  %6" PRIu64 "  %s%s%s\n", rows[i]->count, rows[i]->where,
+				*rows[i]->why ? "  " : "", rows[i]->why);
+			continue;
+		}
+		fprintf(out, "| %" PRIu64 " | ", rows[i]->count);
+		markdown_put(rows[i]->where, out);
+		fprintf(out, " | ");
+		markdown_put(rows[i]->why, out);
+		fprintf(out, " |\n");
+	}
+	if (shown < count)
+		fprintf(out, "          and %zu more; --report FILE has them all\n", count - shown);
+}
+
+static void head_write(const struct summary *summary, enum summary_format format, FILE *out)
+{
+	const struct event_job *job = summary->job;
+	_cleanup_free_ char *name = escape_string(job->name, 256);
+	_cleanup_free_ char *policy = escape_string(job->policy->name, 256);
+	const char *verb = job->mode == MODE_AUDIT ? "would have been blocked" : "blocked";
+
+	fprintf(out, format == SUMMARY_MARKDOWN ? "## Network of job " : "buildfence: job ");
+	if (format == SUMMARY_MARKDOWN)
+		markdown_put(name ? name : "", out);
+	else
+		fprintf(out, "%s", name ? name : "");
+	fprintf(out, format == SUMMARY_MARKDOWN ? "\n\nPolicy " : ", policy ");
+	if (format == SUMMARY_MARKDOWN)
+		markdown_put(policy ? policy : "", out);
+	else
+		fprintf(out, "%s", policy ? policy : "");
+	fprintf(out, " (%s): %zu destinations reached, %" PRIu64 " attempts %s",
+		job->mode == MODE_AUDIT ? "audit" : "enforce", summary->reached.count,
+		summary->violations, verb);
+	if (summary->expected)
+		fprintf(out, ", %" PRIu64 " more were expected and are no violations",
+			summary->expected);
+	fprintf(out, ".\n");
+}
+
+static void counter_write(const char *text, uint64_t count, FILE *out)
+{
+	if (count)
+		fprintf(out, "%" PRIu64 " %s\n", count, text);
+}
+
+void summary_write(const struct summary *summary, enum summary_format format, FILE *out)
+{
+	const struct job_counters *counters = &summary->counters;
+	const struct part parts[] = {
+		{ "Reached", &summary->reached, false },
+		{ summary->job->mode == MODE_AUDIT ? "Would have been blocked" : "Blocked",
+		  &summary->refused, false },
+		{ "Blocked as expected", &summary->refused, true },
+	};
+
+	head_write(summary, format, out);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		part_write(&parts[i], format, out);
+	if (format == SUMMARY_MARKDOWN)
+		fprintf(out, "\n");
+	counter_write("refused attempts are in no line above: too many different ones",
+		      summary->refused.others, out);
+	counter_write("connections are in no line above: too many different destinations",
+		      summary->reached.others + counters->reached_full, out);
+	counter_write("addresses were not learned because the job's table was full: "
+		      "connections to them were refused", counters->learn_full, out);
+	counter_write("DNS questions were refused because the job's table was full",
+		      counters->questions_full, out);
+	counter_write("datagrams were refused because the job's table of peers was full",
+		      counters->peers_full, out);
+	counter_write("packets were refused because the kernel had no memory to judge them",
+		      counters->scratch_busy + counters->storage_failed, out);
+}
