@@ -61,23 +61,6 @@ void text_printf(struct text *text, const char *format, ...)
 	text_add(text, line, (size_t)len);
 }
 
-void text_add_escaped(struct text *text, const char *bytes, size_t len)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned char byte = (unsigned char)bytes[i];
-		char hex[4] = { '\\', 'x', digits[byte >> 4], digits[byte & 15] };
-
-		if (byte == '\\')
-			text_add(text, "\\\\", 2);
-		else if (byte >= 0x20 && byte < 0x7f)
-			text_add(text, bytes + i, 1);
-		else
-			text_add(text, hex, sizeof(hex));
-	}
-}
-
 char *text_take(struct text *text)
 {
 	char *bytes;

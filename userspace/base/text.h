@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Text that several parts need: a growing string, escaping, "did you mean". */
+/* Text that several parts need: a growing string, "did you mean". */
 #ifndef BUILDFENCE_TEXT_H
 #define BUILDFENCE_TEXT_H
 
@@ -19,12 +19,6 @@ struct text {
 
 void text_add(struct text *text, const char *bytes, size_t len);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/*
- * Adds bytes that somebody else chose: printable ASCII as it is, the backslash doubled, everything
- * else as \xNN.
- */
-void text_add_escaped(struct text *text, const char *bytes, size_t len);
 
 /* Hands the string over, to be freed by the caller; NULL when memory ran out. */
 char *text_take(struct text *text);

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Policies as YAML: see write.h. */
+#include "write.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/escape.h"
+#include "target.h"
+
+/* Comments line up behind entries up to this long. */
+#define COMMENT_COLUMN	56
+#define SOURCE_MAX	4096
+
+static const char *const list_names[] = {
+	[LIST_ALLOW] = "allow",
+	[LIST_DENY] = "deny",
+	[LIST_EXPECTED] = "expected",
+	[LIST_INBOUND] = "inbound",
+	[LIST_BUILTIN] = "builtin",
+};
+
+const char *rule_list_name(enum rule_list list)
+{
+	return list_names[list];
+}
+
+void target_format_ports(const struct target *target, char ret_text[static PORTS_TEXT_LEN])
+{
+	const char *protocol = target->protocol == IPPROTO_TCP ? "tcp" :
+			       target->protocol == IPPROTO_UDP ? "udp" : "any";
+
+	if (!target->port_low)
+		snprintf(ret_text, PORTS_TEXT_LEN, "%s", protocol);
+	else if (target->port_low == target->port_high)
+		snprintf(ret_text, PORTS_TEXT_LEN, "%s/%u", protocol, target->port_low);
+	else
+		snprintf(ret_text, PORTS_TEXT_LEN, "%s/%u-%u", protocol, target->port_low,
+			 target->port_high);
+}
+
+void expires_format(time_t expires, char ret_text[static DAY_TEXT_LEN])
+{
+	time_t last = expires - 1;
+	struct tm day = {};
+
+	gmtime_r(&last, &day);
+	strftime(ret_text, DAY_TEXT_LEN, "%Y-%m-%d", &day);
+}
+
+/* A double-quoted YAML text, on one line whatever it holds. Returns how many bytes were written. */
+static int quoted_write(FILE *out, const char *text)
+{
+	int len = 2;
+
+	fputc('"', out);
+	for (const char *c = text; *c; c++) {
+		unsigned char byte = (unsigned char)*c;
+
+		if (byte == '"' || byte == '\\')
+			len += fprintf(out, "\\%c", byte);
+		else if (byte < 0x20 || byte == 0x7f)
+			len += fprintf(out, "\\x%02x", byte);
+		else
+			len += fputc(byte, out) != EOF;
+	}
+	fputc('"', out);
+	return len;
+}
+
+/* A file's name may hold anything, a line's end too. */
+static int comment_write(FILE *out, const struct rule *rule, int column)
+{
+	_cleanup_free_ char *source = escape_string(rule->source, SOURCE_MAX);
+	char ports[PORTS_TEXT_LEN];
+
+	if (!source)
+		return -ENOMEM;
+	target_format_ports(&rule->target, ports);
+	fprintf(out, "%*s# %s, %s", column < COMMENT_COLUMN ? COMMENT_COLUMN - column : 2, "", ports,
+		source);
+	if (rule->line)
+		fprintf(out, ":%u", rule->line);
+	fputc('\n', out);
+	return 0;
+}
+
+static int rule_write(FILE *out, const struct rule *rule, const char *indent)
+{
+	bool named = strcmp(rule->label, rule->text) != 0;
+	bool is_long = named || rule->reason || rule->expires;
+	char text[TARGET_TEXT_LEN], day[DAY_TEXT_LEN];
+	int column, r;
+
+	target_format(&rule->target, rule->list, text);
+	column = fprintf(out, "%s- %s", indent, is_long ? "to: " : "");
+	column += quoted_write(out, text);
+	r = comment_write(out, rule, column);
+	if (r)
+		return r;
+	if (named) {
+		fprintf(out, "%s  name: ", indent);
+		quoted_write(out, rule->label);
+		fputc('\n', out);
+	}
+	if (rule->reason) {
+		fprintf(out, "%s  reason: ", indent);
+		quoted_write(out, rule->reason);
+		fputc('\n', out);
+	}
+	if (rule->expires) {
+		expires_format(rule->expires, day);
+		fprintf(out, "%s  expires: %s\n", indent, day);
+	}
+	return 0;
+}
+
+static int list_write(const struct policy *policy, FILE *out, enum rule_list list)
+{
+	bool inbound = list == LIST_INBOUND, any = false;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		int r;
+
+		if (policy->rules[i].list != list)
+			continue;
+		if (!any)
+			fprintf(out, "%s:\n%s", rule_list_name(list), inbound ? "  allow:\n" : "");
+		any = true;
+		r = rule_write(out, &policy->rules[i], inbound ? "    " : "  ");
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static void resolvers_write(const struct policy *policy, FILE *out)
+{
+	char addr[TARGET_TEXT_LEN];
+
+	fprintf(out, "dns: { servers: ");
+	if (policy->resolvers_auto)
+		fprintf(out, "auto");
+	for (unsigned int i = 0; i < policy->resolver_count; i++) {
+		struct target resolver = { .kind = TARGET_PREFIX, .prefix_bits = 128 };
+
+		memcpy(resolver.addr, policy->resolvers[i], ADDR_LEN);
+		target_format_host(&resolver, addr);
+		fprintf(out, "%s\"%s\"", i ? ", " : "[ ", addr);
+	}
+	fprintf(out, "%s }\n", policy->resolvers_auto ? "" : " ]");
+}
+
+int policy_write_yaml(const struct policy *policy, FILE *out)
+{
+	static const enum rule_list order[] = { LIST_ALLOW, LIST_DENY, LIST_INBOUND, LIST_EXPECTED };
+
+	fprintf(out, "# sha256 of what was read: %s\n", policy->hash);
+	fprintf(out, "version: 1\n");
+	fprintf(out, "mode: %s\n", policy->mode == MODE_AUDIT ? "audit" : "enforce");
+	fprintf(out, "metadata: %s\n", policy->metadata_allowed ? "allow" : "deny");
+	fprintf(out, "loopback: %s\n", policy->loopback_allowed ? "allow" : "deny");
+	fprintf(out, "private_answers: %s\n", policy->private_answers_allowed ? "allow" : "deny");
+	fprintf(out, "min_ttl: %us\n", policy->min_ttl_s);
+	resolvers_write(policy, out);
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		int r = list_write(policy, out, order[i]);
+
+		if (r)
+			return r;
+	}
+	return 0;
+}
