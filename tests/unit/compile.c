@@ -148,6 +148,21 @@ Test(compile, a_name_may_be_asked_for_while_one_port_of_one_protocol_is_left)
 	}
 }
 
+Test(compile, a_name_may_be_asked_for_while_protocols_without_ports_are_left)
+{
+	_cleanup_policy_ struct policy *policy = policy_new(4);
+	_cleanup_image_ struct image *without_ports = NULL, *none = NULL;
+
+	policy_text_add(policy, LIST_ALLOW, "any://x.example");
+	policy_text_add(policy, LIST_DENY, "tcp://x.example:1-65535")->target.port_low = 0;
+	policy_text_add(policy, LIST_DENY, "udp://x.example:1-65535")->target.port_low = 0;
+	without_ports = compiled(policy, NULL);
+	cr_expect(image_question(without_ports, "x.example").allowed);
+	policy_text_add(policy, LIST_DENY, "any://x.example:1-2")->target.port_low = 0;
+	none = compiled(policy, NULL);
+	cr_expect_not(image_question(none, "x.example").allowed);
+}
+
 Test(compile, a_rule_whose_last_day_has_passed_is_gone_but_a_refusal_can_name_it)
 {
 	_cleanup_policy_ struct policy *policy = policy_new(3);
