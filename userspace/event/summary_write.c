@@ -104,9 +104,10 @@ static void head_write(const struct summary *summary, enum summary_format format
 		markdown_put(policy ? policy : "", out);
 	else
 		fprintf(out, "%s", policy ? policy : "");
-	fprintf(out, " (%s): %zu destinations reached, %" PRIu64 " attempts %s",
+	fprintf(out, " (%s): %zu destination%s reached, %" PRIu64 " attempt%s %s",
 		job->mode == MODE_AUDIT ? "audit" : "enforce", summary->reached.count,
-		summary->violations, verb);
+		summary->reached.count == 1 ? "" : "s", summary->violations,
+		summary->violations == 1 ? "" : "s", verb);
 	if (summary->expected)
 		fprintf(out, ", %" PRIu64 " more were expected and are no violations",
 			summary->expected);

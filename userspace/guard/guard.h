@@ -41,7 +41,10 @@ int guard_job_remove(struct guard *guard, uint32_t job);
  * Attaches all programs to a cgroup directory, in a state that denies everything, and then gives
  * it its job, policy and mode. On failure nothing stays attached. -EPERM with *ret_blocker set: an
  * enclosing cgroup (its path, malloc'd) has an exclusive attachment.
+ * The links are pinned below GUARD_PINS "/run.TAG/", TAG from owner_tag() (base/owner.h): they hold
+ * when this process dies, and job/leftover.c finds them by that name once the job is dead too.
  */
+#define GUARD_PINS	"/sys/fs/bpf/buildfence"
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,
 		 enum guard_mode mode, char **ret_blocker);
 

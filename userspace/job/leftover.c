@@ -16,9 +16,9 @@
 #include "base/cleanup.h"
 #include "base/directory.h"
 #include "base/owner.h"
+#include "guard/guard.h"
 #include "job/cgroup.h"
 
-#define PINS_DIRECTORY	"/sys/fs/bpf/buildfence"
 #define KILL_WAIT_MS	10000
 
 /* A folder of pins holds files and, at most, folders of files. */
@@ -44,7 +44,7 @@ static int folder_remove(int parent_fd, const char *name)
 
 int job_pins_remove(const char *tag)
 {
-	_cleanup_close_ int fd = open(PINS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_close_ int fd = open(GUARD_PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	char name[OWNER_TAG_SIZE + 8];
 
 	if (fd < 0)
