@@ -12,6 +12,8 @@
 struct image;
 struct guard;
 
+#define GUARD_PINS	"/sys/fs/bpf/buildfence"
+
 struct guard_options {
 	uint32_t jobs_max;		/* at most this many jobs at the same time; 0: 1 */
 	uint32_t policies_max;		/* at most this many policies at the same time; 0: 2 */
@@ -44,7 +46,6 @@ int guard_job_remove(struct guard *guard, uint32_t job);
  * The links are pinned below GUARD_PINS "/run.TAG/", TAG from owner_tag() (base/owner.h): they hold
  * when this process dies, and job/leftover.c finds them by that name once the job is dead too.
  */
-#define GUARD_PINS	"/sys/fs/bpf/buildfence"
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,
 		 enum guard_mode mode, char **ret_blocker);
 
