@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+# The tests and the demo. `make check` and `make demo` install what is missing, build, and run.
+
+TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
+HELPER_SRC := $(wildcard tests/e2e/*.c tests/escape/*.c)
+HELPERS := $(HELPER_SRC:%.c=$(O)/%)
+SAN_UNIT := $(O)/san/tests/unit/unit
+SUITES = unit bpf e2e escape golden style
+
+$(HELPERS): $(O)/%: %.c $(O)/flags
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $< -o $@
+
+.PHONY: deps demo check test-programs san-unit $(SUITES:%=check-%)
+deps: ## install the packages that building and testing need (Debian, Ubuntu; as root)
+	@tests/deps build check
+
+demo: ## show a job that is kept inside its policy (root; installs what is missing)
+	@tests/deps build demo
+	@$(MAKE) --no-print-directory all
+	@O=$(O) tests/e2e/demo.sh
+
+test-programs: all $(O)/tests/unit/unit $(O)/tests/bpf/bpf $(HELPERS)
+
+san-unit:
+	@$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(SAN_UNIT)
+
+check: ## run every test (root; installs what is missing; MUST_RUN=1: a skipped test has failed)
+	@tests/deps build check
+	@$(MAKE) --no-print-directory test-programs san-unit
+	@$(TALLY) $(SUITES)
+
+check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under the sanitizers (no root)
+	@$(TALLY) unit
+
+check-bpf: $(O)/tests/bpf/bpf ## the BPF programs on made-up packets (root)
+	@$(TALLY) bpf
+
+check-e2e: all $(HELPERS) ## real traffic between network namespaces (root)
+	@$(TALLY) e2e
+
+check-escape: all $(HELPERS) ## known ways out of a guard, one a file (root)
+	@$(TALLY) escape
+
+check-golden: all ## the command line by example
+	@$(TALLY) golden
+
+check-style: $(SKELETON) ## the house rules that a script can check, and clang-tidy
+	@$(TALLY) style

@@ -1,0 +1,206 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# The command itself: exit statuses, signals, what it leaves behind.
+
+test_the_exit_status_is_the_commands() {
+	local code
+	policy_feed
+	for code in 0 1 42 255; do
+		guarded -- bash -c "exit $code"
+		status_is $code
+	done
+	guarded -- bash -c 'kill -TERM $$'
+	status_is 143
+}
+
+test_a_command_that_cannot_run_is_126_or_127() {
+	policy_feed
+	touch "$CASE/no-program"
+	guarded -- "$CASE/no-program"
+	status_is 126
+	says no-program
+	guarded -- "$CASE/not-there"
+	status_is 127
+	guarded -- no-such-command-anywhere
+	status_is 127
+	says no-such-command-anywhere
+}
+
+test_a_guard_that_cannot_start_is_125_and_runs_nothing() {
+	printf 'version: 1\nalow: [ "https://feed.example" ]\n' | policy
+	guarded -- touch "$CASE/ran"
+	status_is 125
+	says 'policy.yaml:2:1: .*alow'
+	[ ! -e "$CASE/ran" ] || fail "the command ran"
+	rm "$CASE/policy.yaml"
+	guarded -- touch "$CASE/ran"
+	status_is 125
+	says policy.yaml
+	policy_feed
+	guarded --events "$CASE/no/such/folder" -- touch "$CASE/ran"
+	status_is 125
+	[ ! -e "$CASE/ran" ] || fail "the command ran"
+	needs setpriv
+	chmod 755 "$CASE"
+	in_agent setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all "$BUILDFENCE" run -- touch "$CASE/ran" 2>"$CASE/err"
+	STATUS=$?
+	status_is 125
+	[ ! -e "$CASE/ran" ] || fail "the command ran"
+}
+
+test_wrong_usage_is_64() {
+	policy_feed
+	guarded --no-such-option -- true
+	status_is 64
+	guarded --mode sometimes -- true
+	status_is 64
+	guarded
+	status_is 64
+}
+
+test_fail_on_violation_is_3_when_the_command_succeeded() {
+	policy_feed
+	guarded --fail-on-violation -- bash -c "$JOB tcp $EVIL4 8080; true"
+	status_is 3
+	guarded --fail-on-violation -- bash -c "$JOB tcp $EVIL4 8080; exit 9"
+	status_is 9
+	guarded --fail-on-violation -- true
+	status_is 0
+	guarded -- bash -c "$JOB tcp $EVIL4 8080; true"
+	status_is 0
+}
+
+test_signals_reach_the_job() {
+	local signal guard
+	policy_feed
+	for signal in TERM INT HUP USR1; do
+		rm -f "$CASE/ready"
+		# Not guarded(): the signal is for buildfence, not for timeout. In the background a shell
+		# has SIGINT ignored, which its children inherit.
+		$AGENT env --default-signal=INT "$BUILDFENCE" run --policy "$CASE/policy.yaml" -- bash -c \
+			"trap 'echo got $signal; exit 7' $signal; touch $CASE/ready; while :; do sleep 0.05; done" >"$CASE/out" 2>"$CASE/err" &
+		guard=$!
+		wait_until 10 test -e "$CASE/ready" || fail "the job did not start"
+		kill -$signal $guard
+		STATUS=0
+		wait $guard || STATUS=$?
+		prints "got $signal"
+		status_is 7
+	done
+}
+
+test_standard_streams_are_the_jobs_own() {
+	policy_feed
+	echo "from stdin" >"$CASE/in"
+	in_agent "$BUILDFENCE" run --policy "$CASE/policy.yaml" -- bash -c 'cat; echo to-stderr >&2' <"$CASE/in" >"$CASE/out" 2>"$CASE/err"
+	STATUS=$?
+	status_is 0
+	[ "$(cat "$CASE/out")" = "from stdin" ] || fail "standard output is not the job's alone"
+	says to-stderr
+}
+
+test_processes_that_outlive_the_job_are_ended_with_it() {
+	policy_feed
+	guarded -- bash -c 'setsid sleep 300 >/dev/null 2>&1 & echo $! >pid'
+	status_is 0
+	! kill -0 "$(cat pid)" 2>/dev/null || fail "process $(cat pid) is still there"
+}
+
+test_with_keep_they_go_on_and_stay_guarded() {
+	policy_feed
+	guarded --keep -- bash -c "setsid bash -c 'until [ -e $CASE/go ]; do sleep 0.05; done; $JOB tcp $EVIL4 8080; echo \$? >$CASE/after' >/dev/null 2>&1 & echo \$! >pid"
+	status_is 0
+	kill -0 "$(cat pid)" || fail "the process is gone"
+	touch "$CASE/go"
+	wait_until 10 test -s "$CASE/after" || fail "the process did not go on"
+	[ "$(cat "$CASE/after")" != 0 ] || fail "what was kept is not guarded"
+	nothing_arrived "$EVIL4"
+}
+
+# The guard is killed while its job tries to get out all the time.
+test_killed_half_way_the_guard_leaves_nothing_open() {
+	local guard
+	policy_feed
+	attack <<-'END'
+	import os, pathlib, time
+	import job
+	case = pathlib.Path(os.environ["CASE"])
+	end = time.monotonic() + 5
+	while time.monotonic() < end:
+	    try:
+	        job.tcp("203.0.113.66", 8080)
+	        (case / "escaped").touch()
+	    except OSError:
+	        (case / "ready").touch()
+	    time.sleep(0.001)
+	END
+	$AGENT "$BUILDFENCE" run --policy "$CASE/policy.yaml" -- "${ATTACK[@]}" >"$CASE/out" 2>"$CASE/err" &
+	guard=$!
+	wait_until 10 test -e "$CASE/ready" || fail "the job did not start"
+	kill -9 $guard
+	wait $guard
+	sleep 1
+	[ ! -e "$CASE/escaped" ] || fail "the job got out"
+	nothing_arrived "$EVIL4|$SECRET"
+	# The next run collects what the dead one left: its pins, and its cgroup once that is empty.
+	cgroup_kill_below "$CASE_CGROUP"
+	guarded -- true
+	status_is 0
+	[ -z "$(find /sys/fs/bpf/buildfence -type f 2>/dev/null)" ] || fail "pins are left: $(find /sys/fs/bpf/buildfence | head -n 3)"
+}
+
+# Ends what runs in the cgroups below this one; they themselves are left to the next run.
+cgroup_kill_below() {
+	find "$1" -mindepth 1 -name cgroup.procs -exec cat {} + | xargs -r kill -9
+	wait_until 10 bash -c "! find $1 -mindepth 2 -name cgroup.procs -exec cat {} + | grep -q ."
+}
+
+test_nothing_stays_behind_after_a_run() {
+	policy_feed
+	local programs
+	programs=$(bpftool prog list 2>/dev/null | grep -c '^[0-9]')
+	guarded -- true
+	status_is 0
+	[ -z "$(find /sys/fs/bpf/buildfence -type f 2>/dev/null)" ] || fail "pins are left"
+	wait_until 5 bash -c "[ \$(bpftool prog list | grep -c '^[0-9]') -le $programs ]" || fail "programs are left"
+}
+
+test_the_summary_says_what_was_reached_and_what_was_blocked() {
+	policy_feed
+	guarded -- bash -c "$JOB tcp feed.example 8080; $JOB tcp feed.example 8080; $JOB tcp $EVIL4 8080; $JOB ask paste.example; true"
+	status_is 0
+	says 'feed.example.*8080'
+	says "blocked .*$EVIL4:8080/tcp"
+	says 'blocked .*paste.example.*to allow: "https://paste.example"'
+	says_not $'\033'
+}
+
+test_a_run_without_violations_has_an_empty_record_file() {
+	policy_feed
+	guarded -- $JOB tcp feed.example 8080
+	status_is 0
+	[ -e "$CASE/events" ] && [ ! -s "$CASE/events" ] || fail "the file of records is not there, or not empty"
+}
+
+test_options_alone_make_a_policy() {
+	rm -f "$CASE/events"
+	in_agent "$BUILDFENCE" run --allow tcp://feed.example:8080 --events "$CASE/events" -- bash -c \
+		"$JOB tcp feed.example 8080 && ! $JOB ask dev.azure.com" >"$CASE/out" 2>"$CASE/err"
+	STATUS=$?
+	status_is 0
+	recorded Reason=dns-name DstFQDN=dev.azure.com
+	in_agent "$BUILDFENCE" run --preset azure-devops -- $JOB ask dev.azure.com >"$CASE/out" 2>"$CASE/err" ||
+		in_agent "$BUILDFENCE" run --preset azure-devops --allow "https://x.example" -- true >>"$CASE/out" 2>&1 ||
+		grep -q organization "$CASE/err" || fail "the preset does not work alone"
+}
+
+test_what_an_audit_run_saw_can_be_suggested_and_is_enough() {
+	policy <<<'version: 1'
+	guarded --mode audit -- bash -c "$JOB tcp feed.example 8080 && $JOB udp 198.51.100.70 9999"
+	status_is 0
+	"$BUILDFENCE" suggest --from "$CASE/events" >"$CASE/policy.yaml" 2>"$CASE/err" || fail "suggest failed"
+	guarded --mode enforce -- bash -c "$JOB tcp feed.example 8080 && $JOB udp 198.51.100.70 9999"
+	status_is 0
+	guarded --mode enforce -- $JOB tcp $EVIL4 8080
+	status_is_not 0
+}
