@@ -199,7 +199,7 @@ static int host_parse(struct target_parser *parser)
 	if (memchr(parser->rest, '@', authority))
 		return target_refuse(parser->error,
 				     "a user name or password ('@') cannot be part of a target; leave it out, as in ssh://github.com");
-	if (!authority || *parser->rest == ':')
+	if (!authority || (*parser->rest == ':' && parser->rest[1] != ':'))
 		return target_refuse(parser->error, "no host; write a name or an address, as in https://example.com");
 	r = address_parse(parser, &is_address);
 	if (r || is_address)

@@ -24,10 +24,10 @@ int target_refuse(char ret_error[static 256], const char *format, ...)
 	return -EINVAL;
 }
 
-static bool is_ascii(const char *text)
+static bool is_ascii(const char *text, size_t len)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text >= 0x80)
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] >= 0x80)
 			return false;
 	}
 	return true;
@@ -79,35 +79,35 @@ static int labels_check(const char *name, char ret_error[static 256])
 	}
 }
 
-/* Maps what is not ASCII; the result is checked like any other name. */
+/*
+ * Maps what is not ASCII; the result is checked like any other name. A suffix's first label is only
+ * a part of one: IDNA maps whole labels, so that part must be ASCII and stays as it is.
+ */
 static int name_map(const char *name, enum name_match match, char ret_name[static NAME_LEN],
 		    char ret_error[static 256])
 {
 	_cleanup_(idn2_cleanup) char *mapped = NULL;
+	size_t part = match == NAME_SUFFIX ? strcspn(name, ".") : 0;
 	int r;
 
-	if (is_ascii(name)) {
+	if (is_ascii(name, strlen(name))) {
 		strcpy(ret_name, name);
 		return 0;
 	}
-	if (match == NAME_SUFFIX) {
-		const char *dot = strchr(name, '.');
-
-		for (const char *c = name; c < (dot ? dot : name + strlen(name)); c++) {
-			if ((unsigned char)*c >= 0x80)
-				return target_refuse(ret_error,
-						     "part of a label cannot be mapped by IDNA: write '*%.100s' in its xn-- form, or *. and whole labels",
-						     name);
-		}
-	}
-	r = idn2_lookup_u8((const uint8_t *)name, (uint8_t **)&mapped,
+	if (!is_ascii(name, part))
+		return target_refuse(ret_error,
+				     "part of a label cannot be mapped by IDNA: write '*%.100s' in its xn-- form, or *. and whole labels",
+				     name);
+	part += name[part] == '.' && match == NAME_SUFFIX;
+	r = idn2_lookup_u8((const uint8_t *)name + part, (uint8_t **)&mapped,
 			   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (r != IDN2_OK)
 		return target_refuse(ret_error, "'%.100s' is not a valid international name: %s", name,
 				     idn2_strerror(r));
-	if (strlen(mapped) > NAME_TEXT_MAX)
+	if (part + strlen(mapped) > NAME_TEXT_MAX)
 		return target_refuse(ret_error, "name longer than %d letters", NAME_TEXT_MAX);
-	strcpy(ret_name, mapped);
+	memcpy(ret_name, name, part);
+	strcpy(ret_name + part, mapped);
 	return 0;
 }
 
