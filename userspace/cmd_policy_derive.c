@@ -49,8 +49,8 @@ int cmd_policy_derive(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.doc = "Print policy entries for the mirrors, registries and remotes that this machine is "
-		       "configured to use. Passwords are never printed.",
+		.doc = "Print policy entries for the mirrors, registries and remotes that this "
+		       "machine is configured to use. Passwords are never printed.",
 	};
 	_cleanup_free_ char *home = NULL;
 	struct derive_request request = {};

@@ -19,7 +19,8 @@
 enum { OPTION_FROM = 256, OPTION_FOLD };
 
 static const struct argp_option options[] = {
-	{ "from", OPTION_FROM, "EVENTS.ndjson", 0, "records of an audit run; default: standard input", 0 },
+	{ "from", OPTION_FROM, "EVENTS.ndjson", 0,
+	  "records of an audit run; default: standard input", 0 },
 	{ "fold", OPTION_FOLD, "N", 0,
 	  "make *.parent of N or more names below one parent, never above a registered domain", 0 },
 	{},

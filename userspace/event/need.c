@@ -140,8 +140,8 @@ static bool record_target(const struct record *record, enum rule_list list,
 	if (record->asked)
 		snprintf(text, sizeof(text), "https://%s", host);
 	else if (tcp || udp)
-		snprintf(text, sizeof(text), "%s://%s%s%s:%u", tcp ? "tcp" : "udp", open, host, close,
-			 (unsigned int)record->port);
+		snprintf(text, sizeof(text), "%s://%s%s%s:%u", tcp ? "tcp" : "udp", open, host,
+			 close, (unsigned int)record->port);
 	else
 		snprintf(text, sizeof(text), "any://%s%s%s", open, host, close);
 	return !target_parse(text, list, ret_target, error) &&

@@ -160,7 +160,7 @@ static void group_write(const struct need *needs, size_t count, const char *inde
 	/* Folded names may have been asked for only, or reached: then neither can be said. */
 	for (size_t i = 1; i < count; i++)
 		remark = needs[i].remark == remark ? remark : NULL;
-	/* Every text that a policy's reader takes stands safely between quotes: no quote, no backslash. */
+	/* A target holds neither quote nor backslash, so it stands safely between quotes. */
 	if (needs->kind == NEED_NOTE)
 		fprintf(out, "#   %s; ", needs->text);
 	else
@@ -199,7 +199,7 @@ static void policy_write(const struct needs *needs, FILE *out)
 {
 	bool allow = needs->count && needs->items[0].kind == NEED_ALLOW;
 
-	fputs("# What an audit run needed, by `buildfence suggest`. Read each line before you use it:\n"
+	fputs("# What an audit run needed, by `buildfence suggest`. Read each line before use:\n"
 	      "# what a poisoned step asked for stands here too.\n"
 	      "version: 1\n", out);
 	if (!allow)
@@ -222,7 +222,7 @@ int suggest(FILE *records, const struct suggest_options *options, struct diagnos
 		r = needs_fold(&needs, options->fold);
 	if (r == -ENOENT)
 		diagnostics_error(diag, options->source, 0, 0,
-				  "cannot fold: this machine has no list of public suffixes; install publicsuffix");
+				  "cannot fold without a list of public suffixes; install the package publicsuffix");
 	if (!r)
 		r = entries_format(&needs);
 	if (r)

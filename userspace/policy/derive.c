@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Which files configure which tool, and the policy that is printed. Reading them is derive_*.c's. */
+/* Which files configure which tool, and the policy that is printed. derive_*.c read them. */
 #include "derive.h"
 
 #include <dirent.h>
@@ -71,8 +71,8 @@ static const struct {
 
 /* What is said of a tool for which nothing was found. */
 static const char *const unconfigured[TOOL_COUNT] = {
-	[TOOL_NPM] = "npm: no registry is configured, so its own default applies; if builds use it, "
-		     "add that host",
+	[TOOL_NPM] = "npm: no registry is configured, so its own default applies; add that host if "
+		     "builds use it",
 	[TOOL_PIP] = "pip: no index is configured, so its own default applies: preset python",
 	[TOOL_APT] = "apt: no sources were found",
 	[TOOL_DOCKER] = "docker: no mirror is configured; images come from the registry in their "
@@ -239,8 +239,8 @@ static void findings_write(const struct findings *findings, FILE *out)
 {
 	bool entries = false;
 
-	fputs("# What this machine is configured to use, by `buildfence policy derive`.\nversion: 1\n",
-	      out);
+	fputs("# What this machine is configured to use, by `buildfence policy derive`.\n"
+	      "version: 1\n", out);
 	for (size_t i = 0; i < findings->count; i++) {
 		const struct found *found = &findings->items[i];
 

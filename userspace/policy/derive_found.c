@@ -112,7 +112,7 @@ static bool is_no_proxy(const char *value)
 	return false;
 }
 
-/* Finds the policy's scheme for a value, and where its authority begins; *ret_scheme NULL: local. */
+/* Finds the policy's scheme for a value (NULL: it is local), and where its authority begins. */
 static bool scheme_split(const char *value, enum value_form form, const char **ret_scheme,
 			 const char **ret_authority)
 {
@@ -162,7 +162,7 @@ static const char *value_target(const char *value, enum value_form form,
 		return NULL;
 	scp = authority == value && form == FORM_GIT;
 	len = strcspn(authority, scp ? ":/?#" : "/?#");
-	/* A password may hold a slash: then an '@' follows, and what looks like the host is none. */
+	/* A password with a slash: an '@' follows, and what looks like the host is none. */
 	for (const char *at = strchr(authority + len, '@'); at; at = strchr(at + 1, '@')) {
 		if (at[-1] != '/')
 			return "an '@' where none should be; add its host by hand";
