@@ -24,6 +24,15 @@
 #define RUN_MAX		64
 /* Different names that may hold one address at the same time, per network namespace. */
 #define WAYS_MAX	16
+/* An expired way may be taken by another name this long; after an hour the sweeper removes it. */
+#define LEARNED_REUSE_NS	(3000ULL * 1000000000ULL)
+#define LEARNED_SWEEP_NS	(3600ULL * 1000000000ULL)
+/* Entries in the tables of one job. */
+#define LEARNED_MAX	16384
+#define QUESTIONS_MAX	16384
+#define PEERS_MAX	16384
+#define REACHED_MAX	8192
+#define FOLDS_MAX	4096
 
 /* What decided: the value of `mode` in job_slot. Zero is the closed one. */
 enum guard_mode {
@@ -151,9 +160,8 @@ struct learned {
 	__u64 learned_ns;
 	struct rule_run run;	/* of policy generation `generation` */
 	__u32 generation;
-	__u32 name_len;
+	struct name_key name;	/* the whole name: looked up again once the policy has changed */
 	__u32 pad;
-	__u8 name[NAME_LEN];	/* reversed */
 };
 
 struct question_key {

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The socket's memory: who it belongs to, and which flows of it were judged already. */
+#ifndef BUILDFENCE_SOCKET_BPF_H
+#define BUILDFENCE_SOCKET_BPF_H
+
+#include "decide.bpf.h"
+
+/* Only in hooks that run in the caller's own context. */
+static __always_inline void state_process_set(struct socket_state *state)
+{
+	state->pid = bpf_get_current_pid_tgid() >> 32;
+	state->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(state->comm, COMM_LEN);
+}
+
+/* Was exactly this flow let through under the policy in force? The fast path. */
+static __always_inline int flow_was_judged(struct socket_state *state, const struct job_slot *job,
+					   const struct flow *flow)
+{
+	struct judged_flow *judged = &state->judged[flow->direction & 1];
+	int same;
+
+	bpf_spin_lock(&state->lock);
+	same = judged->valid && judged->generation == job->generation &&
+	       judged->port == flow->port && judged->protocol == flow->protocol &&
+	       addr_equal(judged->addr, flow->addr);
+	bpf_spin_unlock(&state->lock);
+	return same;
+}
+
+/* The same without the generation: has this socket been let through to there before? */
+static __always_inline int flow_is_established(struct socket_state *state, const struct flow *flow)
+{
+	struct judged_flow *judged = &state->judged[flow->direction & 1];
+	int same;
+
+	bpf_spin_lock(&state->lock);
+	same = judged->valid && judged->port == flow->port &&
+	       judged->protocol == flow->protocol && addr_equal(judged->addr, flow->addr);
+	bpf_spin_unlock(&state->lock);
+	return same;
+}
+
+/* Remembers a judged flow; the one that it displaces is written to ret_before. */
+static __always_inline void flow_remember(struct socket_state *state, const struct job_slot *job,
+					  const struct flow *flow, struct judged_flow *ret_before)
+{
+	struct judged_flow *judged = &state->judged[flow->direction & 1];
+
+	bpf_spin_lock(&state->lock);
+	*ret_before = *judged;
+	__builtin_memcpy(judged->addr, flow->addr, ADDR_LEN);
+	judged->port = flow->port;
+	judged->protocol = flow->protocol;
+	judged->valid = 1;
+	judged->generation = job->generation;
+	bpf_spin_unlock(&state->lock);
+}
+
+#endif

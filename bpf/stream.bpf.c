@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * DNS over TCP (RFC 7766): messages put together from segments, each direction for itself. A
+ * question may begin in one segment and end in another: the segment that completes it is the one
+ * that is let through or refused. A resolver does nothing with half a question.
+ */
+#include "packet.bpf.h"
+#include "record.bpf.h"
+#include "dns.bpf.h"
+
+/* Reads of one segment: two for each message, its length and its bytes. */
+#define STREAM_STEPS	32
+/* Bytes copied at a time: few enough steps for the verifier. */
+#define COPY_BLOCK	128
+
+struct copy_block {
+	__u64 words[COPY_BLOCK / 8];
+};
+
+static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb, __u32 direction)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct dns_streams *both;
+
+	if (!sk)
+		return NULL;
+	sk = bpf_sk_fullsock(sk);
+	if (!sk)
+		return NULL;
+	both = bpf_sk_storage_get(&streams, sk, 0,
+				  direction == DIRECTION_OUT ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	if (!both)
+		return NULL;
+	return direction == DIRECTION_OUT ? &both->direction[DIRECTION_OUT] :
+					    &both->direction[DIRECTION_IN];
+}
+
+/* Copies the whole message into a scratch slot and lets it be judged, or learned from. */
+__noinline int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 resolver)
+{
+	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct dns_stream *stream = stream_of(skb, direction);
+	struct scratch *scratch;
+	__u32 slot, length;
+	int verdict = 1;
+
+	if (!stream)
+		return 0;
+	slot = scratch_claim();
+	scratch = scratch_at(slot);
+	if (slot == SCRATCH_NONE || !scratch) {
+		refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_DNS_MALFORMED, 0, 0));
+		return job->mode == MODE_AUDIT;
+	}
+	packet_read(skb, &scratch->packet);
+	length = stream->filled;
+	if (length > DNS_MESSAGE_MAX)
+		length = DNS_MESSAGE_MAX;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < DNS_MESSAGE_MAX / COPY_BLOCK; i++) {
+		if (i * COPY_BLOCK >= length)
+			break;
+		*(struct copy_block *)(scratch->dns.bytes + i * COPY_BLOCK) =
+			*(const struct copy_block *)(stream->bytes + i * COPY_BLOCK);
+	}
+	/* A question longer than the buffer was cut: unreadable. */
+	scratch->dns.len = stream->length > DNS_MESSAGE_MAX && direction == DIRECTION_OUT ? 0 : length;
+	if (direction == DIRECTION_OUT)
+		verdict = dns_question_judge(skb, slot, resolver);
+	else
+		dns_answer_take(skb, slot);
+	scratch_release(slot);
+	return verdict;
+}
+
+/*
+ * Takes up to one piece (a length, or the bytes of one message) from the segment. Returns how many
+ * bytes it took, or -1 if a question was refused or the packet cannot be read.
+ */
+__noinline int dns_stream_step(struct __sk_buff *skb, __u32 direction, __u32 offset, __u32 resolver)
+{
+	struct dns_stream *stream = stream_of(skb, direction);
+	__u32 have = skb->len, take, room;
+	__u8 byte;
+
+	if (!stream || have <= offset)
+		return -1;
+	have -= offset;
+	if (stream->length_seen < 2) {
+		if (bpf_skb_load_bytes(skb, offset, &byte, 1))
+			return -1;
+		stream->length = (stream->length << 8 | byte) & 0xffff;
+		stream->length_seen++;
+		stream->filled = 0;
+		take = 1;
+	} else {
+		take = stream->length - stream->filled;
+		if (take > have)
+			take = have;
+		room = stream->filled < DNS_MESSAGE_MAX ? DNS_MESSAGE_MAX - stream->filled : 0;
+		if (room > take)
+			room = take;
+		if (room) {
+			__u32 at = stream->filled & DNS_MESSAGE_MASK;
+
+			room = ((room - 1) & DNS_MESSAGE_MASK) + 1;
+			if (bpf_skb_load_bytes(skb, offset, stream->bytes + at, room))
+				return -1;
+		}
+		stream->filled += take;
+	}
+	stream->next_seq += take;
+	if (stream->length_seen < 2 || stream->filled < stream->length)
+		return take;
+	stream->length_seen = 0;
+	if (!dns_stream_message(skb, direction, resolver)) {
+		stream->poisoned = 1;
+		return -1;
+	}
+	stream->length = 0;
+	return take;
+}
+
+/* The stream's place in TCP's sequence: begins with the first payload byte of the question. */
+static __always_inline int stream_start(struct __sk_buff *skb, struct dns_stream *stream,
+					__u32 sequence, __u32 acknowledged)
+{
+	struct dns_stream *answers = stream_of(skb, DIRECTION_IN);
+
+	if (stream->started)
+		return 0;
+	if (!answers)
+		return -1;
+	stream->started = 1;
+	stream->next_seq = sequence;
+	answers->started = 1;
+	answers->next_seq = acknowledged;
+	return 0;
+}
+
+__noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport,
+			       __u32 offset, __u32 resolver)
+{
+	struct dns_stream *stream = stream_of(skb, direction);
+	__u32 sequence[2], end = skb->len;
+	int ahead;
+
+	if (!stream || bpf_skb_load_bytes(skb, transport + 4, sequence, sizeof(sequence)))
+		return 0;
+	sequence[0] = bpf_ntohl(sequence[0]);
+	if (direction == DIRECTION_OUT &&
+	    stream_start(skb, stream, sequence[0], bpf_ntohl(sequence[1])))
+		return 0;
+	if (!stream->started || stream->poisoned)
+		return 0;
+	/* Behind a gap: dropped; TCP sends it again once what is missing has come. */
+	ahead = (int)(sequence[0] - stream->next_seq);
+	if (ahead > 0)
+		return 0;
+	/* Sent again: what was judged before passes, what is new is read. */
+	offset -= ahead;
+	for (int i = 0; i < STREAM_STEPS; i++) {
+		int took;
+
+		if (offset >= end)
+			return 1;
+		took = dns_stream_step(skb, direction, offset, resolver);
+		if (took <= 0)
+			return 0;
+		offset += took;
+	}
+	return offset >= end;
+}
