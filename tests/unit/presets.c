@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The presets as they are built in: each one loads alone, and azure-devops holds what agents need. */
+/* What stands in the presets; that each one loads is preset.c's. */
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
 #include <netinet/in.h>
@@ -8,7 +8,6 @@
 #include "base/cleanup.h"
 #include "policy/explain.h"
 #include "policy/load.h"
-#include "policy/preset.h"
 
 #define NOW	1764000000
 
@@ -32,32 +31,6 @@ static struct explanation name_explain(const struct policy *policy, const char *
 	snprintf(query.name, sizeof(query.name), "%s", name);
 	explain_flow(policy, &query, NOW, &explanation);
 	return explanation;
-}
-
-Test(presets, each_one_loads_without_any_value)
-{
-	size_t count;
-	const struct preset *presets = preset_list(&count);
-
-	cr_assert_geq(count, 18);
-	for (size_t i = 0; i < count; i++) {
-		_cleanup_policy_ struct policy *policy = preset_load(presets[i].name, NULL);
-
-		cr_assert_gt(policy->rule_count, 0, "preset %s", presets[i].name);
-	}
-}
-
-Test(presets, each_one_says_its_source_and_date)
-{
-	static const char *const keys[] = { "\ndescription: ", "\nsource:", "\ndate: 20" };
-	size_t count;
-	const struct preset *presets = preset_list(&count);
-
-	for (size_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-			cr_assert(memmem(presets[i].text, presets[i].len, keys[j], strlen(keys[j])),
-				  "preset %s: no %s", presets[i].name, keys[j] + 1);
-	}
 }
 
 struct name_case {

@@ -6,7 +6,6 @@
  */
 #include "need.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
@@ -16,8 +15,6 @@
 #include "base/escape.h"
 #include "base/text.h"
 #include "policy/load.h"
-
-#define HOST_LETTERS	"abcdefghijklmnopqrstuvwxyz0123456789-_."
 
 struct record {
 	json_t *json;
@@ -98,17 +95,13 @@ static int need_set_note(const struct record *record, const char *why, struct ne
 	return need->text ? 0 : -ENOMEM;
 }
 
-static bool is_address(const char *text)
+/* Is this what the policy's reader makes of it: the same one host, and no more ports? */
+static bool target_is(const struct target *target, const struct record *record, bool every_port)
 {
-	struct in6_addr addr;
-
-	return inet_pton(AF_INET, text, &addr) == 1 || inet_pton(AF_INET6, text, &addr) == 1;
-}
-
-/* Is this what the policy's reader makes of it: one host, the same one, and no more ports? */
-static bool target_is(const struct target *target, const struct record *record, bool any)
-{
-	if (target->has_path || (!any && target->port_low != target->port_high))
+	if (target->has_path)
+		return false;
+	if (!every_port && !record->asked &&
+	    (target->port_low != record->port || target->port_high != record->port))
 		return false;
 	if (*record->name)
 		return target->kind == TARGET_NAME && target->match == NAME_EXACT &&
@@ -127,16 +120,6 @@ static bool record_target(const struct record *record, enum rule_list list,
 
 	if (strlen(host) >= NAME_LEN)
 		return false;
-	if (*record->name) {
-		char lower[NAME_LEN] = "";
-
-		for (size_t i = 0; host[i]; i++)
-			lower[i] = host[i] >= 'A' && host[i] <= 'Z' ? host[i] + 32 : host[i];
-		if (lower[strspn(lower, HOST_LETTERS)])
-			return false;
-	} else if (!is_address(host)) {
-		return false;
-	}
 	if (record->asked)
 		snprintf(text, sizeof(text), "https://%s", host);
 	else if (tcp || udp)
@@ -145,7 +128,7 @@ static bool record_target(const struct record *record, enum rule_list list,
 	else
 		snprintf(text, sizeof(text), "any://%s%s%s", open, host, close);
 	return !target_parse(text, list, ret_target, error) &&
-	       target_is(ret_target, record, !record->asked && !tcp && !udp);
+	       target_is(ret_target, record, !tcp && !udp);
 }
 
 static int need_set_entry(const struct record *record, struct need *need)
