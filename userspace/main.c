@@ -14,15 +14,6 @@
 #include "base/text.h"
 #include "cmd.h"
 
-/* Until their files are here. */
-#pragma weak cmd_run
-#pragma weak cmd_suggest
-#pragma weak cmd_policy_show
-#pragma weak cmd_policy_check
-#pragma weak cmd_policy_explain
-#pragma weak cmd_policy_diff
-#pragma weak cmd_policy_derive
-
 #define COMMANDS_MAX	16
 
 struct command {
