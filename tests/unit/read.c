@@ -315,6 +315,15 @@ Test(read, the_command_line_adds_to_a_file_and_overrides_it)
 	cr_expect_str_eq(got.policy->name, "job");
 }
 
+Test(read, a_preset_named_twice_is_read_once)
+{
+	_cleanup_loaded_ struct loaded once = policy_load_text("presets: [go]\n");
+	_cleanup_loaded_ struct loaded twice = policy_load_text("presets: [go, go]\n");
+
+	cr_assert_eq(twice.result, 0, "%s", twice.messages);
+	cr_expect_eq(twice.policy->rule_count, once.policy->rule_count);
+}
+
 Test(read, errors_of_the_command_line_name_the_option)
 {
 	const char *presets[] = { "gp", NULL }, *allow[] = { "10.0.0", NULL };

@@ -12,6 +12,7 @@ Test(text, a_word_that_is_nearly_another_is_told)
 	static const char *const words[] = { "allow", "deny", "expected", "organization", "values" };
 	static const struct { const char *word, *nearest; } rows[] = {
 		{ "alow", "allow" }, { "allwo", "allow" }, { "Allow", "allow" }, { "denny", "deny" },
+		{ "dney", "deny" },
 		{ "organisation", "organization" }, { "value", "values" }, { "expeted", "expected" },
 		{ "x", NULL }, { "", NULL }, { "permit", NULL }, { "al", NULL },
 	};
