@@ -146,7 +146,7 @@ static void apt_file_read(struct findings *findings, const char *root, const cha
 		derive_apt_list(findings, root, path);
 }
 
-/* Like run-parts, and apt: files whose names have another suffix are not read. */
+/* apt skips hidden files. */
 static int visible(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.';

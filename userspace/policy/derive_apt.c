@@ -198,7 +198,7 @@ static void conf_value(struct conf_reader *reader, const char *value)
 		if (*c != '\n')
 			*out++ = *c;
 	}
-	strcpy(out, reader->name);
+	snprintf(out, (size_t)(full + sizeof(full) - out), "%s", reader->name);
 	if (strncasecmp(full, "Acquire::", 9) || !strcasestr(full, "::Proxy"))
 		return;
 	/* Proxy-Auto-Detect names a program. */
