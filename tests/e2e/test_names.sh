@@ -16,6 +16,7 @@ policy_names() {
 	  - tcp://link0.example:8080
 	  - tcp://feed.corp.example:8080
 	  - tcp://*.wild.example:8080
+	  - tcp://*.synth.example:8080
 	END
 }
 
@@ -238,11 +239,14 @@ test_an_ipv6_resolver_is_learned_from_too() {
 test_ten_thousand_names_asked_and_reached_at_once_never_fail() {
 	attack <<-'END'
 	import os, socket, sys
+	# By turns a name with an address of its own, and one of many names of the same address.
 	def client(number):
 	    for turn in range(1250):
-	        name = "n%d-%d.wild.example" % (number, turn)
-	        address = socket.getaddrinfo(name, 8080, socket.AF_INET, socket.SOCK_STREAM)[0][4]
-	        with socket.socket() as sock:
+	        name = "n2001-db8-a-77--%x.synth.example" % (number << 12 | turn)
+	        if turn % 2:
+	            name = "n%d-%d.wild.example" % (number, turn)
+	        family, _, _, _, address = socket.getaddrinfo(name, 8080, 0, socket.SOCK_STREAM)[0]
+	        with socket.socket(family, socket.SOCK_STREAM) as sock:
 	            sock.connect(address)
 	children = []
 	for number in range(8):
@@ -257,5 +261,6 @@ test_ten_thousand_names_asked_and_reached_at_once_never_fail() {
 	LIMIT=120 guarded -- "${ATTACK[@]}"
 	status_is 0
 	not_recorded
-	[ "$(seen 'tcp\[S\].* > 198.51.100.50.8080' | wc -l)" -ge 10000 ] || fail "not every connection was made"
+	[ "$(seen 'tcp\[S\].* > (198.51.100.50|2001:db8:a:77::[0-9a-f]*).8080' | wc -l)" -ge 10000 ] ||
+		fail "not every connection was made"
 }

@@ -128,6 +128,7 @@ world_names() {
 	host-record=rebind-meta.example,169.254.169.254
 	host-record=rebind-mapped.example,::ffff:203.0.113.66
 	address=/wild.example/198.51.100.50
+	synth-domain=synth.example,2001:db8:a:77::/64,n
 	host-record=paste.example,$EVIL4,$EVIL6
 	address=/evil.example/$EVIL4
 	txt-record=txt.feed.example,nothing to see

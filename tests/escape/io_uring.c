@@ -23,7 +23,7 @@ struct ring {
 
 static void *ring_map(int fd, size_t size, off_t offset)
 {
-	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, offset);
+	void *area = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 
 	if (area == MAP_FAILED) {
 		perror("mmap");
@@ -42,11 +42,11 @@ static void ring_open(struct ring *ring)
 		fprintf(stderr, "no io_uring here: %s\n", strerror(errno));
 		exit(77);
 	}
-	sq = ring_map(ring->fd, params.sq_off.array + params.sq_entries * sizeof(unsigned int),
+	sq = ring_map(ring->fd, params.sq_off.array + params.sq_entries * sizeof(*ring->sq_array),
 		      IORING_OFF_SQ_RING);
-	cq = ring_map(ring->fd, params.cq_off.cqes + params.cq_entries * sizeof(struct io_uring_cqe),
+	cq = ring_map(ring->fd, params.cq_off.cqes + params.cq_entries * sizeof(*ring->cqes),
 		      IORING_OFF_CQ_RING);
-	ring->sqes = ring_map(ring->fd, params.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
+	ring->sqes = ring_map(ring->fd, params.sq_entries * sizeof(*ring->sqes), IORING_OFF_SQES);
 	ring->sq_tail = (unsigned int *)(sq + params.sq_off.tail);
 	ring->sq_mask = (unsigned int *)(sq + params.sq_off.ring_mask);
 	ring->sq_array = (unsigned int *)(sq + params.sq_off.array);

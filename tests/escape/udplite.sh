@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
-# UDP-Lite passes the hooks of UDP, but with another protocol number.
+# UDP-Lite has ports, but passes none of the hooks that judge UDP's destinations.
 
 test_udplite_carries_nothing_out() {
 	attack <<-'END'
@@ -14,7 +14,7 @@ test_udplite_carries_nothing_out() {
 	policy_feed
 	for host in $EVIL4 $EVIL6; do
 		new_secret
-		verdict not-allowed "${ATTACK[@]}" $host
+		verdict socket-type "${ATTACK[@]}" $host
 	done
 	# A rule for UDP is none for UDP-Lite.
 	new_secret
