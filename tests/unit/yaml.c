@@ -127,7 +127,7 @@ Test(yaml, bytes_that_are_not_text_are_an_error_at_their_place)
 		{ "a: 1\nb: \xff", 9, "f:2:4: byte 0xff" },
 		{ "\x1b[31m", 5, "f:1:1: byte 0x1b" },
 		{ "\xc0\xaf", 2, "f:1:1: byte 0xc0" },		/* an overlong slash */
-		{ "\xe0\x80\xaf", 3, "f:1:1: byte 0xe0" },	/* and a longer one */
+		{ "\xe0\x9f\xbf", 3, "f:1:1: byte 0xe0" },	/* overlong in three bytes */
 		{ "\xed\xa0\x80", 3, "f:1:1: byte 0xed" },	/* a surrogate */
 		{ "\xf4\x90\x80\x80", 4, "f:1:1: byte 0xf4" },	/* behind U+10FFFF */
 		{ "\xc3", 1, "f:1:1: byte 0xc3" },		/* cut off */
