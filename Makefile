@@ -73,7 +73,7 @@ BPFTEST_OBJ := $(BPFTEST_SRC:%.c=$(O)/%.o)
 all: $(O)/buildfence
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST)) $(wildcard tests/*.mk vmtest/*.mk)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST)) $(wildcard tests/*.mk vmtest/*.mk)
 	@printf '  %s\n' 'V=1 shows commands; O=DIR builds elsewhere; SAN=1 adds sanitizers; STATIC=1 links one portable binary'
 
 # Rebuilds everything when a flag changes, and nothing when none does.
@@ -109,8 +109,8 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 	$(Q)for f in $(PRESETS); do n=$$(basename $$f .yaml); printf 'PRESET("%s", %s, "%s")\n' $$n $${n//-/_} $$f; done >$@
 
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
-$(O)/userspace/guard/%.o: | $(SKELETON)
-$(O)/tests/bpf/%.o: | $(SKELETON)
+# Static rules: a pattern rule without a recipe would be no rule at all.
+$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@
