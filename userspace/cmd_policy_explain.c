@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "cmd.h"
+#include "cmd_rule.h"
 #include "event/names.h"
 #include "policy/compile.h"
 #include "policy/explain.h"
@@ -185,17 +186,6 @@ static const char *answer_advice(const struct answer *answer, char ret_entry[sta
 					      "to allow it, add under `allow:`";
 }
 
-static void rule_print(const struct rule *rule)
-{
-	_cleanup_free_ char *text = escape_string(rule->text, TEXT_MAX);
-	_cleanup_free_ char *source = escape_string(rule->source, TEXT_MAX);
-
-	printf("%s \"%s\"  (%s", rule_list_name(rule->list), text ? text : "", source ? source : "");
-	if (rule->line)
-		printf(":%u:%u", rule->line, rule->column);
-	printf(")");
-}
-
 static void verdict_print(const char *what, const struct explanation *explanation)
 {
 	printf("  %-9s %s", what, explanation->allowed ? "allowed" : "blocked");
@@ -204,7 +194,7 @@ static void verdict_print(const char *what, const struct explanation *explanatio
 		       explanation->expected ? " (expected: not reported)" : "");
 	if (explanation->rule) {
 		printf(": ");
-		rule_print(explanation->rule);
+		rule_print(stdout, explanation->rule);
 	}
 	printf("\n");
 }
@@ -218,7 +208,7 @@ static void near_print(const struct explanation *explanation)
 			continue;
 		target_format_ports(&explanation->near[i]->target, ports);
 		printf("  %-9s %s by ", "nearly", ports);
-		rule_print(explanation->near[i]);
+		rule_print(stdout, explanation->near[i]);
 		printf("\n");
 	}
 }
@@ -242,28 +232,6 @@ static void answer_print(const struct answer *answer)
 	if (*entry)
 		printf("  - \"%s\"", entry);
 	printf("\n");
-}
-
-/* Arguments and file names may be no UTF-8, which JSON cannot hold. */
-static json_t *text_json(const char *text)
-{
-	_cleanup_free_ char *escaped = NULL;
-	json_t *json = json_string(text);
-
-	if (json)
-		return json;
-	escaped = escape_string(text, TEXT_MAX);
-	return escaped ? json_string(escaped) : NULL;
-}
-
-static json_t *rule_json(const struct rule *rule)
-{
-	if (!rule)
-		return json_null();
-	return json_pack("{s:i, s:s, s:o, s:o, s:o, s:i, s:i}", "id", (int)rule->id, "list",
-			 rule_list_name(rule->list), "target", text_json(rule->text), "name",
-			 text_json(rule->label), "source", text_json(rule->source), "line",
-			 (int)rule->line, "column", (int)rule->column);
 }
 
 static json_t *explanation_json(const struct explanation *explanation)
