@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Records for machines: DESIGN.md's fields, in the names of ASIM's NetworkSession schema 0.2.7.
+ * Records for machines: what the README lists, in the names of ASIM's NetworkSession schema 0.2.7.
  * Every record has every field; what is not known is null. Text in events is escaped already.
  */
 #include <arpa/inet.h>
@@ -84,8 +84,12 @@ static bool is_loopback(const __u8 addr[ADDR_LEN])
 	return !memcmp(addr, v4, sizeof(v4)) || !memcmp(addr, v6, sizeof(v6));
 }
 
-static const char *network_direction(const struct refusal *refusal)
+static const char *network_direction(const struct event *event)
 {
+	const struct refusal *refusal = &event->refusal;
+
+	if (!event->kept_apart)
+		return refusal->reason == REASON_INBOUND ? "Inbound" : "Outbound";
 	if (refusal->direction == DIRECTION_IN)
 		return is_loopback(refusal->src) ? "Local" : "Inbound";
 	return is_loopback(refusal->dst) ? "Local" : "Outbound";
@@ -136,9 +140,10 @@ static void common_set(json_t *record, const struct event *event, bool audit)
 	json_object_set_new(record, "EventSeverity", json_string(event_severity(&event->refusal)));
 	json_object_set_new(record, "EventResult", json_string(audit ? "Success" : "Failure"));
 	json_object_set_new(record, "EventResultDetails", json_string(audit ? "Simulation" : "NA"));
-	json_object_set_new(record, "EventMessage", event->kept_apart ? json_null() :
-			    json_string("attempts that could not be kept apart: "
-					"only their reason and number are known"));
+	if (!event->kept_apart)
+		json_object_set_new(record, "EventMessage",
+				    json_string("attempts that could not be kept apart: "
+						"only their reason and number are known"));
 	json_object_set_new(record, "DvcAction",
 			    json_string(device_action(&event->refusal, audit)));
 	uname(&machine);
@@ -150,8 +155,7 @@ static void network_set(json_t *record, const struct event *event)
 	const struct refusal *refusal = &event->refusal;
 	char number[8];
 
-	json_object_set_new(record, "NetworkDirection", event->kept_apart ?
-			    json_string(network_direction(refusal)) : json_null());
+	json_object_set_new(record, "NetworkDirection", json_string(network_direction(event)));
 	json_object_set_new(record, "NetworkProtocol", event->kept_apart && refusal->protocol ?
 			    json_string(protocol_name(refusal->protocol, number)) : json_null());
 	json_object_set_new(record, "NetworkApplicationProtocol",
@@ -169,18 +173,15 @@ static void process_set(json_t *record, const struct event *event)
 	bool out = event->refusal.direction == DIRECTION_OUT;
 	json_t *name = text_or_null(event->process);
 	json_t *pid = number_text(event, event->refusal.pid);
-	json_t *user = number_text(event, event->refusal.uid);
+	json_t *none = json_null();
 
-	json_object_set_new(record, "SrcProcessName", out ? name : json_null());
-	json_object_set_new(record, "SrcProcessId", out ? pid : json_null());
-	json_object_set_new(record, "SrcUserId", out ? user : json_null());
-	json_object_set_new(record, "SrcUsername",
-			    out ? text_or_null(event->username) : json_null());
-	json_object_set_new(record, "DstProcessName", out ? json_null() : name);
-	json_object_set_new(record, "DstProcessId", out ? json_null() : pid);
-	json_object_set_new(record, "DstUserId", out ? json_null() : user);
-	json_object_set_new(record, "DstUsername",
-			    out ? json_null() : text_or_null(event->username));
+	json_object_set_new(record, "SrcProcessName", out ? name : none);
+	json_object_set_new(record, "SrcProcessId", out ? pid : none);
+	json_object_set_new(record, "DstProcessName", out ? none : name);
+	json_object_set_new(record, "DstProcessId", out ? none : pid);
+	json_object_set_new(record, "SrcUserId",
+			    out ? number_text(event, event->refusal.uid) : none);
+	json_object_set_new(record, "SrcUsername", out ? text_or_null(event->username) : none);
 }
 
 static void job_set(json_t *record, const struct event *event, bool audit)
