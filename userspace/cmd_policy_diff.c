@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* buildfence policy diff: what policy B opens and closes against A. Exit status 0, or 1 with errors. */
+/* buildfence policy diff: what policy B opens and closes against A. Exit status 0; 1 with errors. */
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>

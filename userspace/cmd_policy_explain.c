@@ -173,7 +173,8 @@ static bool reason_advice(enum refusal_reason reason, const char **ret_advice)
 }
 
 /* "add under `allow`: ..." in words; the entry itself is left in ret_entry, "" where none helps. */
-static const char *answer_advice(const struct answer *answer, char ret_entry[static TARGET_TEXT_LEN])
+static const char *answer_advice(const struct answer *answer,
+				 char ret_entry[static TARGET_TEXT_LEN])
 {
 	const struct explanation *refusal = answer->flow.allowed ? &answer->question : &answer->flow;
 	const char *advice;

@@ -89,3 +89,48 @@ Test(explain, agrees_with_the_compiled_image_on_generated_policies)
 	}
 	cr_expect_gt(seen[REASON_COUNT], 20000, "allowed: %u times", seen[REASON_COUNT]);
 }
+
+Test(explain, names_the_rules_that_nearly_allowed_what_was_refused)
+{
+	static const struct {
+		const char *name;
+		uint16_t port;
+		uint32_t near;		/* the first near rule; 0: none */
+	} cases[] = {
+		{ "dev.azure.com", 22, 1 },		/* another port */
+		{ "dev.azure.con", 443, 1 },		/* a slip of the pen */
+		{ "x.dev.azure.com", 443, 1 },		/* below an exact name */
+		{ "feeds.example", 443, 2 },		/* *.x is not x */
+		{ "elsewhere.test", 443, 0 },
+	};
+	_cleanup_policy_ struct policy *policy = policy_new(2);
+
+	policy_text_add(policy, LIST_ALLOW, "dev.azure.com");
+	policy_text_add(policy, LIST_ALLOW, "*.feeds.example");
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct query query = { .by_name = true, .protocol = IPPROTO_TCP, .port = cases[i].port };
+		struct explanation explanation;
+
+		strcpy(query.name, cases[i].name);
+		explain_flow(policy, &query, NOW, &explanation);
+		cr_expect_not(explanation.allowed);
+		cr_expect_eq(explanation.near_count ? explanation.near[0]->id : 0, cases[i].near, "%s",
+			     cases[i].name);
+	}
+}
+
+Test(explain, dns_goes_to_the_resolvers_alone)
+{
+	_cleanup_policy_ struct policy *policy = policy_new(1);
+	struct query query = { .has_addr = true, .protocol = IPPROTO_UDP, .port = 53 };
+	struct explanation explanation;
+
+	policy_text_add(policy, LIST_ALLOW, "udp://192.0.2.53:53");
+	memcpy(query.addr, policy->rules[0].target.addr, ADDR_LEN);
+	explain_flow(policy, &query, NOW, &explanation);
+	cr_expect_not(explanation.allowed);
+	cr_expect_eq(explanation.reason, REASON_DNS_SERVER);
+	query.to_resolver = true;
+	explain_flow(policy, &query, NOW, &explanation);
+	cr_expect(explanation.allowed);
+}

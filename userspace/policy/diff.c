@@ -75,7 +75,8 @@ static bool names_next(const struct differ *differ, size_t at[2], const struct n
 	int order = 0;
 
 	for (size_t i = 0; i < 2; i++)
-		ret[i] = at[i] < differ->images[i]->name_count ? &differ->images[i]->names[at[i]] : NULL;
+		ret[i] = at[i] < differ->images[i]->name_count ?
+			 &differ->images[i]->names[at[i]] : NULL;
 	if (ret[0] && ret[1])
 		order = name_key_compare(&ret[0]->key, &ret[1]->key);
 	if (order)

@@ -314,8 +314,8 @@ void explain_flow(const struct policy *policy, const struct query *query, time_t
 }
 
 /*
- * Does an allow rule keep a port that no deny takes away? If so, then its first one or the one behind
- * a deny. Protocols other than TCP and UDP have no ports; ICMP stands for all of them.
+ * Does an allow rule keep a port that no deny takes away? If so, then its first one or the one
+ * behind a deny. Protocols other than TCP and UDP have no ports; ICMP stands for all of them.
  */
 static bool allow_survives(const struct subject *subject, const struct rule *allow)
 {

@@ -123,7 +123,7 @@ static bool allow_survives(const struct draft *draft, const struct port_rule *al
 	return allow->port_low == 0 && port_undenied(draft, IPPROTO_NONE, 0) == 0;
 }
 
-/* May the name be asked for? A refusal names its rule, so rule 0 means that none covers the name. */
+/* May the name be asked for? A refusal names its rule: rule 0 means that none covers the name. */
 static void draft_question(const struct draft *draft, struct rule_run *run)
 {
 	const struct port_rule *first[ACTION_EXPIRED + 1] = {};
