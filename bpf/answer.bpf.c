@@ -154,7 +154,7 @@ static __always_inline int question_take(struct scratch *scratch, struct __sk_bu
 
 __noinline int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct scratch *scratch = scratch_at(slot);
 	struct bpf_sock *sk = skb->sk;
 	struct socket_state *state;

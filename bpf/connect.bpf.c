@@ -31,7 +31,7 @@ static __always_inline __u64 decide_reply(struct bpf_sock_addr *ctx, const struc
 static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const struct flow *flow,
 					     __u8 hook, __u8 family)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct attempt attempt = { .flow = flow, .hook = hook, .family = family };
 	struct judged_flow before = {};
 	struct socket_state *state;

@@ -94,7 +94,7 @@ static __always_inline __u64 seen_rank(__u64 verdict, __u32 known)
 /* What the name in one way of a learned address allows; see SEEN_ and WAY_. */
 __noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct learned_key key = { .netns = netns, .way = flow_word >> WAY_SHIFT & (WAYS_MAX - 1) };
 	void *table = bpf_map_lookup_elem(&learned_addrs, &job->job);
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_EXPIRED, VERDICT_EXPIRED, 0);
@@ -165,7 +165,7 @@ static __always_inline int flow_is_dns(const struct flow *flow)
 
 __noinline __u64 decide(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct flow flow = {
 		.port = flow_word, .protocol = flow_word >> 16, .direction = flow_word >> 24,
 	};

@@ -41,6 +41,19 @@ struct flow {
 	__u32 pad;
 };
 
+extern const volatile struct job_slot trial_slot;
+
+/* The job that the running program is attached for; all zero until userspace has written it. */
+static __always_inline struct job_slot *job_slot_of(void)
+{
+	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+
+	/* Never true but in tests; the verifier removes it. */
+	if (trial_slot.job && !job->job)
+		*job = trial_slot;
+	return job;
+}
+
 static __always_inline int addr_equal(const __u8 *a, const __u8 *b)
 {
 	return *(const __u64 *)a == *(const __u64 *)b &&

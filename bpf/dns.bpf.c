@@ -52,7 +52,7 @@ static __always_inline int message_load(struct __sk_buff *skb, struct scratch *s
 static __always_inline int datagram_question(struct __sk_buff *skb, __u32 resolver,
 					     __u32 transport)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	__u32 slot = scratch_claim();
 	struct scratch *scratch = scratch_at(slot);
 	int verdict = 0;
@@ -125,7 +125,7 @@ static __always_inline int resolver_was_asked(struct __sk_buff *skb, const struc
 
 static __always_inline int datagram_answer(struct __sk_buff *skb, __u32 transport)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	__u32 slot = scratch_claim();
 	struct scratch *scratch = scratch_at(slot);
 	int asked = 0;

@@ -6,6 +6,7 @@
  * are functions of their own and take what was read in registers, so that the verifier does not
  * walk them once for each kind of header.
  */
+#include <stddef.h>
 #include "packet.bpf.h"
 #include "peer.bpf.h"
 #include "dns.bpf.h"
@@ -45,6 +46,21 @@ static __always_inline void flow_from_word(struct flow *flow, __u64 addr_high, _
 	flow->pad = 0;
 }
 
+/* The local end's address, from the packet: the source of one that leaves. */
+static __always_inline void local_addr_read(struct __sk_buff *skb, const struct flow *flow,
+					    __u64 word, __u8 *ret_addr)
+{
+	__u32 v4 = 0, out = flow->direction == DIRECTION_OUT;
+
+	if (word & WORD_FAMILY6) {
+		bpf_skb_load_bytes(skb, out ? offsetof(struct ipv6hdr, saddr) :
+				   offsetof(struct ipv6hdr, daddr), ret_addr, ADDR_LEN);
+	} else if (!bpf_skb_load_bytes(skb, out ? offsetof(struct iphdr, saddr) :
+				       offsetof(struct iphdr, daddr), &v4, sizeof(v4))) {
+		addr_from_v4(ret_addr, v4);
+	}
+}
+
 static __always_inline int packet_refuse(struct __sk_buff *skb, const struct job_slot *job,
 					 const struct socket_state *state, const struct flow *flow,
 					 __u64 word, __u32 source_port, __u64 verdict)
@@ -60,6 +76,7 @@ static __always_inline int packet_refuse(struct __sk_buff *skb, const struct job
 		.reset = flow->direction == DIRECTION_OUT && flow->protocol == IPPROTO_TCP,
 	};
 
+	local_addr_read(skb, flow, word, attempt.local);
 	refuse(job, &attempt, state ? learned_at(job, flow, state->netns, verdict) : NULL);
 	return job->mode == MODE_AUDIT;
 }
@@ -114,7 +131,7 @@ static __always_inline __u64 egress_decide(const struct job_slot *job, struct so
 __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
 				__u32 source_port)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct socket_state *state = state_of(skb);
 	struct judged_flow before = {};
 	struct flow flow;
@@ -141,7 +158,7 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 SEC("cgroup_skb/egress")
 int guard_egress(struct __sk_buff *skb)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct socket_state *state;
 	struct packet packet = {};
 	struct flow flow = {};
@@ -187,7 +204,7 @@ static __always_inline int peer_was_asked(struct __sk_buff *skb, const struct jo
 __noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
 			       __u32 source_port)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_INBOUND, 0, 0);
 	struct socket_state *state = state_of(skb);
 	struct judged_flow before = {};
@@ -210,7 +227,7 @@ __noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 add
 SEC("cgroup_skb/ingress")
 int guard_ingress(struct __sk_buff *skb)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct flow flow = { .direction = DIRECTION_IN };
 	struct bpf_sock *sk = full_socket(skb);
 	struct socket_state *state;

@@ -65,6 +65,7 @@ static __always_inline int question_refuse(struct scratch *scratch, const struct
 	};
 
 	__builtin_memcpy(flow.addr, packet->dst, ADDR_LEN);
+	__builtin_memcpy(attempt.local, packet->src, ADDR_LEN);
 	refusal_fill(&scratch->fold.refusal, job, &attempt);
 	refusal_name(&scratch->fold.refusal, &scratch->key, scratch->dns.asked_hash);
 	if (!scratch->key.prefix_bits)
@@ -93,7 +94,7 @@ static __always_inline int question_keep(struct scratch *scratch, const struct j
 
 __noinline int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resolver)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct socket_state *state = question_socket(skb);
 	struct scratch *scratch = scratch_at(slot);
 	__u64 verdict;

@@ -23,6 +23,7 @@ static __always_inline struct job_counters *counters_of(const struct job_slot *j
 
 /* Everything a hook knows about a refused attempt; the rest comes from the socket's state. */
 struct attempt {
+	__u8 local[ADDR_LEN];			/* zero where it is not known */
 	const struct flow *flow;
 	const struct socket_state *state;	/* may be NULL */
 	__u64 verdict;
@@ -57,10 +58,13 @@ static __always_inline void refusal_fill(struct refusal *refusal, const struct j
 	__builtin_memset(refusal, 0, __builtin_offsetof(struct refusal, name));
 	refusal->time_ns = bpf_ktime_get_boot_ns();
 	refusal->cookie = attempt->cookie;
-	if (flow->direction == DIRECTION_OUT)
+	if (flow->direction == DIRECTION_OUT) {
+		__builtin_memcpy(refusal->src, attempt->local, ADDR_LEN);
 		__builtin_memcpy(refusal->dst, flow->addr, ADDR_LEN);
-	else
+	} else {
 		__builtin_memcpy(refusal->src, flow->addr, ADDR_LEN);
+		__builtin_memcpy(refusal->dst, attempt->local, ADDR_LEN);
+	}
 	refusal->sport = attempt->source_port;
 	refusal->dport = flow->port;
 	refusal->family = attempt->family;

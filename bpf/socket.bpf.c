@@ -25,7 +25,7 @@ static __always_inline int socket_type_allowed(__u32 type, __u32 protocol)
 SEC("cgroup/sock_create")
 int guard_sock_create(struct bpf_sock *sk)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct flow flow = { .protocol = sk->protocol };
 	struct attempt attempt = {
 		.flow = &flow,

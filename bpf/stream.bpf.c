@@ -38,7 +38,7 @@ static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb, __u32
 /* Copies the whole message into a scratch slot and lets it be judged, or learned from. */
 __noinline int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 resolver)
 {
-	struct job_slot *job = bpf_get_local_storage(&job_slots, 0);
+	struct job_slot *job = job_slot_of();
 	struct dns_stream *stream = stream_of(skb, direction);
 	struct scratch *scratch;
 	__u32 slot, length;

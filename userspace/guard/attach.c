@@ -32,6 +32,7 @@ static int bpffs_ensure(void)
 	return 0;
 }
 
+/* No dots in names: bpffs keeps those for itself and says EPERM. */
 static int folder_make(const char *path)
 {
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
@@ -50,13 +51,13 @@ static int pins_folder_make(uint32_t job, char **ret_path)
 		error = folder_make(GUARD_PINS);
 	if (error)
 		return error;
-	if (asprintf(&path, GUARD_PINS "/run.%s", tag) < 0)
+	if (asprintf(&path, GUARD_PINS "/run-%s", tag) < 0)
 		return -ENOMEM;
 	error = folder_make(path);
 	free(path);
 	if (error)
 		return error;
-	if (asprintf(&path, GUARD_PINS "/run.%s/%u", tag, job) < 0)
+	if (asprintf(&path, GUARD_PINS "/run-%s/%u", tag, job) < 0)
 		return -ENOMEM;
 	error = folder_make(path);
 	if (error)

@@ -17,7 +17,8 @@ struct guard;
 struct guard_options {
 	uint32_t jobs_max;		/* at most this many jobs at the same time; 0: 1 */
 	uint32_t policies_max;		/* at most this many policies at the same time; 0: 2 */
-	size_t ring_bytes;		/* 0: 1 MiB; rounded up to a power of two */
+	size_t ring_bytes;		/* 0: 1 MiB; must be a power of two */
+	struct job_slot trial;		/* tests only: what BPF_PROG_TEST_RUN judges by; else zero */
 };
 
 /* Opens and loads all programs and maps; nothing is attached. Returns 0 or -errno (said on stderr's log). */
@@ -43,7 +44,7 @@ int guard_job_remove(struct guard *guard, uint32_t job);
  * Attaches all programs to a cgroup directory, in a state that denies everything, and then gives
  * it its job, policy and mode. On failure nothing stays attached. -EPERM with *ret_blocker set: an
  * enclosing cgroup (its path, malloc'd) has an exclusive attachment.
- * The links are pinned below GUARD_PINS "/run.TAG/", TAG from owner_tag() (base/owner.h): they hold
+ * The links are pinned below GUARD_PINS "/run-TAG/", TAG from owner_tag() (base/owner.h): they hold
  * when this process dies, and job/leftover.c finds them by that name once the job is dead too.
  */
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,

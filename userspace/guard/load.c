@@ -68,13 +68,15 @@ static void programs_list(struct guard *guard)
 	memcpy(guard->programs, programs, sizeof(programs));
 }
 
-static int skeleton_load(struct guard *guard, size_t ring_bytes)
+static int skeleton_load(struct guard *guard, const struct guard_options *options)
 {
+	size_t ring_bytes = options->ring_bytes;
 	int error;
 
 	guard->skeleton = buildfence_bpf__open();
 	if (!guard->skeleton)
 		return -errno;
+	guard->skeleton->rodata->trial_slot = options->trial;
 	error = sizes_set(guard);
 	if (!error)
 		error = bpf_map__set_max_entries(guard->skeleton->maps.refusals,
@@ -105,7 +107,7 @@ int guard_open(const struct guard_options *options, struct guard **ret_guard)
 	guard->policies = calloc(guard->policies_max + 1, sizeof(*guard->policies));
 	libbpf_said[0] = '\0';
 	libbpf_set_print(libbpf_say);
-	error = guard->jobs && guard->policies ? skeleton_load(guard, options->ring_bytes) : -ENOMEM;
+	error = guard->jobs && guard->policies ? skeleton_load(guard, options) : -ENOMEM;
 	if (error) {
 		if (libbpf_said[0])
 			log_error("%.*s", (int)strcspn(libbpf_said, "\n"), libbpf_said);

@@ -49,7 +49,7 @@ int job_pins_remove(const char *tag)
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	snprintf(name, sizeof(name), "run.%s", tag);
+	snprintf(name, sizeof(name), "run-%s", tag);
 	return folder_remove(fd, name);
 }
 

@@ -14,7 +14,7 @@ struct cgroup;
  */
 int job_collect_dead(void);
 
-/* Removes the pins "run.TAG" below /sys/fs/bpf/buildfence/; none is fine. Returns 0 or -errno. */
+/* Removes the pins "run-TAG" below /sys/fs/bpf/buildfence/; none is fine. Returns 0 or -errno. */
 int job_pins_remove(const char *tag);
 
 struct warden {
