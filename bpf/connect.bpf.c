@@ -32,7 +32,13 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 					     __u8 hook, __u8 family)
 {
 	struct job_slot *job = job_slot_of();
-	struct attempt attempt = { .flow = flow, .hook = hook, .family = family };
+	struct attempt attempt = {
+		.remote = flow->addr,
+		.port = flow->port,
+		.protocol = flow->protocol,
+		.hook = hook,
+		.family = family,
+	};
 	struct judged_flow before = {};
 	struct socket_state *state;
 	struct learned *learned;
@@ -46,7 +52,8 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 		return 0;
 	}
 	/* connect() is noted each time: once for the summary, and a port may be bound anew. */
-	if (hook == HOOK_SENDMSG && flow_was_judged(state, job, flow))
+	if (hook == HOOK_SENDMSG && flow_was_judged(state, job, DIRECTION_OUT, flow->addr,
+						    flow->port, flow->protocol))
 		return 1;
 	state->netns = bpf_get_netns_cookie(ctx);
 	state_process_set(state);

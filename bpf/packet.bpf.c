@@ -20,6 +20,8 @@
 #define WORD_FAMILY6	(1ULL << 32)
 #define WORD_UNREAD	(1ULL << 33)	/* headers that no ordinary socket sends */
 #define WORD_RESOLVER	(1ULL << 34)	/* the packet comes from where only resolvers answer */
+#define WORD_SOURCE_PORT(port)	((__u64)(port) << 40)
+#define SOURCE_PORT(word)	((__u16)((word) >> 40))
 
 static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
 {
@@ -61,23 +63,37 @@ static __always_inline void local_addr_read(struct __sk_buff *skb, const struct 
 	}
 }
 
-static __always_inline int packet_refuse(struct __sk_buff *skb, const struct job_slot *job,
-					 const struct socket_state *state, const struct flow *flow,
-					 __u64 word, __u32 source_port, __u64 verdict)
+/* Records a refused packet. Returns 1 where it passes all the same: in audit mode. */
+__noinline int packet_refuse(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
+			     __u64 verdict)
 {
+	struct job_slot *job = job_slot_of();
+	struct socket_state *state = state_of(skb);
+	struct learned *learned = NULL;
+	__u8 local[ADDR_LEN] = {};
+	struct flow flow;
 	struct attempt attempt = {
-		.flow = flow,
+		.remote = flow.addr,
+		.local = local,
 		.state = state,
 		.verdict = verdict,
 		.cookie = bpf_get_socket_cookie(skb),
-		.source_port = source_port,
-		.hook = flow->direction == DIRECTION_OUT ? HOOK_EGRESS : HOOK_INGRESS,
+		.source_port = SOURCE_PORT(word),
 		.family = word & WORD_FAMILY6 ? 6 : 4,
-		.reset = flow->direction == DIRECTION_OUT && flow->protocol == IPPROTO_TCP,
 	};
 
-	local_addr_read(skb, flow, word, attempt.local);
-	refuse(job, &attempt, state ? learned_at(job, flow, state->netns, verdict) : NULL);
+	flow_from_word(&flow, addr_high, addr_low, word);
+	attempt.port = flow.port;
+	attempt.protocol = flow.protocol;
+	attempt.direction = flow.direction;
+	attempt.hook = flow.direction == DIRECTION_OUT ? HOOK_EGRESS : HOOK_INGRESS;
+	attempt.reset = flow.direction == DIRECTION_OUT && flow.protocol == IPPROTO_TCP;
+	if (state)
+		learned = learned_at(job, &flow, state->netns, verdict);
+	else
+		COUNT(job, storage_failed);
+	local_addr_read(skb, &flow, word, local);
+	refuse(job, &attempt, learned);
 	return job->mode == MODE_AUDIT;
 }
 
@@ -91,24 +107,23 @@ static __always_inline int name_still_allows(const struct job_slot *job,
 	struct rule_run *run;
 
 	if (flow->protocol != IPPROTO_TCP || !state->name_known ||
-	    !flow_is_established(state, flow))
+	    !flow_is_established(state, flow->addr, flow->port, flow->protocol))
 		return 0;
 	run = name_run(job->policy, &state->name);
 	return run && VERDICT_ALLOWS(run_judge(job->policy, run, flow));
 }
 
 /* A packet back to a peer that `inbound` lets in. */
-static __always_inline int reply_allowed(__u64 addr_high, __u64 addr_low, __u64 word,
-					 __u32 source_port)
+static __always_inline int reply_allowed(__u64 addr_high, __u64 addr_low, __u64 word)
 {
-	__u64 inbound = (__u64)DIRECTION_IN << 24 | (word & 0xff0000) | source_port;
+	__u64 inbound = (__u64)DIRECTION_IN << 24 | (word & 0xff0000) | SOURCE_PORT(word);
 
 	return VERDICT_ALLOWS(decide(addr_high, addr_low, inbound, 0));
 }
 
 /* The verdict on a packet out whose flow the socket does not remember. */
 static __always_inline __u64 egress_decide(const struct job_slot *job, struct socket_state *state,
-					   const struct flow *flow, __u64 word, __u32 source_port)
+					   const struct flow *flow, __u64 word)
 {
 	__u64 addr_high = *(__u64 *)flow->addr, addr_low = *(__u64 *)(flow->addr + 8);
 	__u64 verdict;
@@ -121,34 +136,29 @@ static __always_inline __u64 egress_decide(const struct job_slot *job, struct so
 	verdict = decide(addr_high, addr_low, word & 0xffffffff, state->netns);
 	if (VERDICT_ALLOWS(verdict) || VERDICT_REASON(verdict) == REASON_DNS_SERVER)
 		return verdict;
-	if (reply_allowed(addr_high, addr_low, word, source_port) ||
-	    name_still_allows(job, state, flow))
+	if (reply_allowed(addr_high, addr_low, word) || name_still_allows(job, state, flow))
 		return VERDICT(ACTION_ALLOW, 0, 0, 0);
 	return verdict;
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it, or JUDGED_DNS(). */
-__noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
-				__u32 source_port)
+__noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
 {
+	__u64 verdict = VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0);
 	struct job_slot *job = job_slot_of();
 	struct socket_state *state = state_of(skb);
 	struct judged_flow before = {};
 	struct flow flow;
-	__u64 verdict;
 
 	flow_from_word(&flow, addr_high, addr_low, word);
-	if (!state) {
-		COUNT(job, storage_failed);
-		return packet_refuse(skb, job, NULL, &flow, word, source_port,
-				     VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0));
-	}
-	verdict = egress_decide(job, state, &flow, word, source_port);
+	if (state)
+		verdict = egress_decide(job, state, &flow, word);
 	if (VERDICT_IS_DNS(verdict))
 		return JUDGED_DNS(VERDICT_RESOLVER(verdict));
-	if (!VERDICT_ALLOWS(verdict) &&
-	    !packet_refuse(skb, job, state, &flow, word, source_port, verdict))
+	if (!VERDICT_ALLOWS(verdict) && !packet_refuse(skb, addr_high, addr_low, word, verdict))
 		return 0;
+	if (!state)
+		return 1;
 	flow_remember(state, job, &flow, &before);
 	if (flow.protocol != IPPROTO_TCP)
 		peer_keep(job, bpf_get_socket_cookie(skb), &before, &flow);
@@ -161,7 +171,6 @@ int guard_egress(struct __sk_buff *skb)
 	struct job_slot *job = job_slot_of();
 	struct socket_state *state;
 	struct packet packet = {};
-	struct flow flow = {};
 	__u64 word = 0;
 	int judged;
 
@@ -171,18 +180,16 @@ int guard_egress(struct __sk_buff *skb)
 		word |= WORD_UNREAD;
 	else if (packet.control)
 		return 1;
-	__builtin_memcpy(flow.addr, packet.dst, ADDR_LEN);
-	flow.port = packet.dport;
-	flow.protocol = packet.protocol;
 	if (packet.family == 6)
 		word |= WORD_FAMILY6;
 	if (packet.sport == DNS_PORT || addr_is_docker_dns(packet.src))
 		word |= WORD_RESOLVER;
 	state = state_of(skb);
-	if (state && !(word & (WORD_UNREAD | WORD_RESOLVER)) && flow_was_judged(state, job, &flow))
+	if (state && !(word & (WORD_UNREAD | WORD_RESOLVER)) &&
+	    flow_was_judged(state, job, DIRECTION_OUT, packet.dst, packet.dport, packet.protocol))
 		return 1;
-	judged = packet_judge_out(skb, *(__u64 *)flow.addr, *(__u64 *)(flow.addr + 8),
-				  word | FLOW_WORD(&flow), packet.sport);
+	word |= WORD_SOURCE_PORT(packet.sport) | (__u64)packet.protocol << 16 | packet.dport;
+	judged = packet_judge_out(skb, *(__u64 *)packet.dst, *(__u64 *)(packet.dst + 8), word);
 	if (!(judged & 0x100))
 		return judged != 0;
 	return dns_egress(skb, packet.protocol, packet.transport, judged & 0x7) != 0;
@@ -191,35 +198,30 @@ int guard_egress(struct __sk_buff *skb)
 /* Did this datagram socket send to where the packet comes from? */
 static __always_inline int peer_was_asked(struct __sk_buff *skb, const struct job_slot *job,
 					  struct socket_state *state, const struct flow *in,
-					  __u32 source_port)
+					  __u16 source_port)
 {
-	struct flow out = { .port = source_port, .protocol = in->protocol };
-
-	__builtin_memcpy(out.addr, in->addr, ADDR_LEN);
-	return flow_is_established(state, &out) ||
+	return flow_is_established(state, in->addr, source_port, in->protocol) ||
 	       peer_is_known(job, bpf_get_socket_cookie(skb), in->addr, source_port, in->protocol);
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it. */
-__noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
-			       __u32 source_port)
+__noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
 {
-	struct job_slot *job = job_slot_of();
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_INBOUND, 0, 0);
+	struct job_slot *job = job_slot_of();
 	struct socket_state *state = state_of(skb);
 	struct judged_flow before = {};
 	struct flow flow;
 
 	flow_from_word(&flow, addr_high, addr_low, word);
-	if (!state)
-		COUNT(job, storage_failed);
 	if (!state || word & WORD_UNREAD)
-		return packet_refuse(skb, job, state, &flow, word, source_port, verdict);
-	if (flow.protocol != IPPROTO_TCP && peer_was_asked(skb, job, state, &flow, source_port))
+		return packet_refuse(skb, addr_high, addr_low, word, verdict);
+	if (flow.protocol != IPPROTO_TCP &&
+	    peer_was_asked(skb, job, state, &flow, SOURCE_PORT(word)))
 		return 1;
 	verdict = decide(addr_high, addr_low, word & 0xffffffff, 0);
 	if (!VERDICT_ALLOWS(verdict))
-		return packet_refuse(skb, job, state, &flow, word, source_port, verdict);
+		return packet_refuse(skb, addr_high, addr_low, word, verdict);
 	flow_remember(state, job, &flow, &before);
 	return 1;
 }
@@ -228,7 +230,6 @@ SEC("cgroup_skb/ingress")
 int guard_ingress(struct __sk_buff *skb)
 {
 	struct job_slot *job = job_slot_of();
-	struct flow flow = { .direction = DIRECTION_IN };
 	struct bpf_sock *sk = full_socket(skb);
 	struct socket_state *state;
 	struct packet packet = {};
@@ -240,7 +241,7 @@ int guard_ingress(struct __sk_buff *skb)
 		word |= WORD_UNREAD;
 	else if (packet.control)
 		return 1;
-	if (!(word & WORD_UNREAD) && (packet.sport == DNS_PORT || addr_is_docker_dns(packet.src))) {
+	if (!word && (packet.sport == DNS_PORT || addr_is_docker_dns(packet.src))) {
 		int taken = dns_ingress(skb, packet.protocol, packet.transport, sk->state);
 
 		if (taken != DNS_NOT_ANSWER)
@@ -249,14 +250,13 @@ int guard_ingress(struct __sk_buff *skb)
 	/* The kernel matched both ends of a TCP connection; only a listener hears strangers. */
 	if (sk->protocol == IPPROTO_TCP && sk->state != TCP_LISTEN)
 		return 1;
-	__builtin_memcpy(flow.addr, packet.src, ADDR_LEN);
-	flow.port = packet.dport;
-	flow.protocol = packet.protocol;
+	state = state_of(skb);
+	if (state && !word &&
+	    flow_was_judged(state, job, DIRECTION_IN, packet.src, packet.dport, packet.protocol))
+		return 1;
 	if (packet.family == 6)
 		word |= WORD_FAMILY6;
-	state = state_of(skb);
-	if (state && !(word & WORD_UNREAD) && flow_was_judged(state, job, &flow))
-		return 1;
-	return packet_judge_in(skb, *(__u64 *)flow.addr, *(__u64 *)(flow.addr + 8),
-			       word | FLOW_WORD(&flow), packet.sport) != 0;
+	word |= WORD_SOURCE_PORT(packet.sport) | (__u64)DIRECTION_IN << 24 |
+		(__u64)packet.protocol << 16 | packet.dport;
+	return packet_judge_in(skb, *(__u64 *)packet.src, *(__u64 *)(packet.src + 8), word) != 0;
 }

@@ -52,20 +52,20 @@ static __always_inline int question_refuse(struct scratch *scratch, const struct
 					   const struct socket_state *state, __u64 verdict)
 {
 	const struct packet *packet = &scratch->packet;
-	struct flow flow = { .port = packet->dport, .protocol = packet->protocol };
 	struct attempt attempt = {
-		.flow = &flow,
+		.remote = packet->dst,
+		.local = packet->src,
 		.state = state,
 		.verdict = verdict,
 		.cookie = scratch->question_key.cookie,
 		.source_port = packet->sport,
+		.port = packet->dport,
+		.protocol = packet->protocol,
 		.hook = HOOK_EGRESS,
 		.family = packet->family,
 		.reset = packet->protocol == IPPROTO_TCP,
 	};
 
-	__builtin_memcpy(flow.addr, packet->dst, ADDR_LEN);
-	__builtin_memcpy(attempt.local, packet->src, ADDR_LEN);
 	refusal_fill(&scratch->fold.refusal, job, &attempt);
 	refusal_name(&scratch->fold.refusal, &scratch->key, scratch->dns.asked_hash);
 	if (!scratch->key.prefix_bits)

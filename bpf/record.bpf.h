@@ -23,13 +23,16 @@ static __always_inline struct job_counters *counters_of(const struct job_slot *j
 
 /* Everything a hook knows about a refused attempt; the rest comes from the socket's state. */
 struct attempt {
-	__u8 local[ADDR_LEN];			/* zero where it is not known */
-	const struct flow *flow;
+	const __u8 *remote;			/* addresses, 16 bytes */
+	const __u8 *local;			/* may be NULL */
 	const struct socket_state *state;	/* may be NULL */
 	__u64 verdict;
 	__u64 cookie;
 	__u32 socket_type;
-	__u16 source_port;
+	__u16 source_port;			/* as in the packet, whichever its direction */
+	__u16 port;				/* of struct flow */
+	__u8 protocol;
+	__u8 direction;
 	__u8 hook;
 	__u8 family;
 	__u8 reset;
@@ -52,26 +55,22 @@ static __always_inline void refusal_count_lost(const struct job_slot *job, __u64
 static __always_inline void refusal_fill(struct refusal *refusal, const struct job_slot *job,
 					 const struct attempt *attempt)
 {
-	const struct flow *flow = attempt->flow;
 	const struct socket_state *state = attempt->state;
+	int out = attempt->direction == DIRECTION_OUT;
 
 	__builtin_memset(refusal, 0, __builtin_offsetof(struct refusal, name));
 	refusal->time_ns = bpf_ktime_get_boot_ns();
 	refusal->cookie = attempt->cookie;
-	if (flow->direction == DIRECTION_OUT) {
-		__builtin_memcpy(refusal->src, attempt->local, ADDR_LEN);
-		__builtin_memcpy(refusal->dst, flow->addr, ADDR_LEN);
-	} else {
-		__builtin_memcpy(refusal->src, flow->addr, ADDR_LEN);
-		__builtin_memcpy(refusal->dst, attempt->local, ADDR_LEN);
-	}
+	__builtin_memcpy(out ? refusal->dst : refusal->src, attempt->remote, ADDR_LEN);
+	if (attempt->local)
+		__builtin_memcpy(out ? refusal->src : refusal->dst, attempt->local, ADDR_LEN);
 	refusal->sport = attempt->source_port;
-	refusal->dport = flow->port;
+	refusal->dport = attempt->port;
 	refusal->family = attempt->family;
-	refusal->protocol = flow->protocol;
+	refusal->protocol = attempt->protocol;
 	refusal->reason = VERDICT_REASON(attempt->verdict);
 	refusal->hook = attempt->hook;
-	refusal->direction = flow->direction;
+	refusal->direction = attempt->direction;
 	refusal->flags = VERDICT_FLAGS(attempt->verdict) & REFUSAL_EXPECTED;
 	if (job->mode == MODE_AUDIT)
 		refusal->flags |= REFUSAL_AUDIT;

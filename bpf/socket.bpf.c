@@ -26,9 +26,10 @@ SEC("cgroup/sock_create")
 int guard_sock_create(struct bpf_sock *sk)
 {
 	struct job_slot *job = job_slot_of();
-	struct flow flow = { .protocol = sk->protocol };
+	const __u8 nowhere[ADDR_LEN] = {};
 	struct attempt attempt = {
-		.flow = &flow,
+		.remote = nowhere,
+		.protocol = sk->protocol,
 		.hook = HOOK_SOCK_CREATE,
 		.verdict = VERDICT(ACTION_DENY, REASON_SOCKET_TYPE, 0, 0),
 		.socket_type = sk->type,

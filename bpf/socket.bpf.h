@@ -13,30 +13,36 @@ static __always_inline void state_process_set(struct socket_state *state)
 	bpf_get_current_comm(state->comm, COMM_LEN);
 }
 
+static __always_inline int judged_is(const struct judged_flow *judged, const __u8 *addr,
+				     __u16 port, __u8 protocol)
+{
+	return judged->valid && judged->port == port && judged->protocol == protocol &&
+	       addr_equal(judged->addr, addr);
+}
+
 /* Was exactly this flow let through under the policy in force? The fast path. */
 static __always_inline int flow_was_judged(struct socket_state *state, const struct job_slot *job,
-					   const struct flow *flow)
+					   __u32 direction, const __u8 *addr, __u16 port,
+					   __u8 protocol)
 {
-	struct judged_flow *judged = &state->judged[flow->direction & 1];
+	struct judged_flow *judged = &state->judged[direction];
 	int same;
 
 	bpf_spin_lock(&state->lock);
-	same = judged->valid && judged->generation == job->generation &&
-	       judged->port == flow->port && judged->protocol == flow->protocol &&
-	       addr_equal(judged->addr, flow->addr);
+	same = judged_is(judged, addr, port, protocol) && judged->generation == job->generation;
 	bpf_spin_unlock(&state->lock);
 	return same;
 }
 
-/* The same without the generation: has this socket been let through to there before? */
-static __always_inline int flow_is_established(struct socket_state *state, const struct flow *flow)
+/* The same whatever the generation: has this socket been let through to there before? */
+static __always_inline int flow_is_established(struct socket_state *state, const __u8 *addr,
+					       __u16 port, __u8 protocol)
 {
-	struct judged_flow *judged = &state->judged[flow->direction & 1];
+	struct judged_flow *judged = &state->judged[DIRECTION_OUT];
 	int same;
 
 	bpf_spin_lock(&state->lock);
-	same = judged->valid && judged->port == flow->port &&
-	       judged->protocol == flow->protocol && addr_equal(judged->addr, flow->addr);
+	same = judged_is(judged, addr, port, protocol);
 	bpf_spin_unlock(&state->lock);
 	return same;
 }
