@@ -41,7 +41,8 @@ ALL_LDFLAGS += -fsanitize=address,undefined
 endif
 ifeq ($(STATIC),1)
 ALL_LDFLAGS += -static
-LIBS = $(shell $(PKG_CONFIG) --static --libs $(PACKAGES))
+# libpsl's .pc file leaves libunistring before what needs it.
+LIBS = -Wl,--start-group $(shell $(PKG_CONFIG) --static --libs $(PACKAGES)) -Wl,--end-group
 else
 LIBS = $(shell $(PKG_CONFIG) --libs $(PACKAGES))
 endif
@@ -132,6 +133,16 @@ $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
 
 # --- the rest ----------------------------------------------------------------------------------
+
+.PHONY: install uninstall
+install: all ## put binary and presets in place (PREFIX=/usr/local, DESTDIR=)
+	install -D -m 0755 $(O)/buildfence $(DESTDIR)$(PREFIX)/bin/buildfence
+	install -d $(DESTDIR)$(PREFIX)/share/buildfence/policy
+	install -m 0644 $(PRESETS) policy/README.md $(DESTDIR)$(PREFIX)/share/buildfence/policy/
+
+uninstall: ## remove what install put in place
+	rm -f $(DESTDIR)$(PREFIX)/bin/buildfence
+	rm -rf $(DESTDIR)$(PREFIX)/share/buildfence
 
 .PHONY: clean
 clean: ## remove what was built
