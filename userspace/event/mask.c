@@ -119,7 +119,7 @@ static void plain_add(struct text *out, const char *text, size_t length)
 		if (at >= 2 && text[at - 1] == '/' && text[at - 2] == '/') {
 			const char *sign = memrchr(text + at, '@', word);
 
-			if (sign) {
+			if (sign && sign > text + at) {
 				text_printf(out, "***");
 				at = (size_t)(sign - text);
 				continue;
