@@ -159,7 +159,8 @@ int main(int argc, char **argv)
 	status = table_run(&main_table, "buildfence", argc, argv);
 	/* A full disk must not look like success. */
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "buildfence: cannot write to standard output: %s\n", strerror(errno));
+		fprintf(stderr,
+			"buildfence: cannot write to standard output: %s\n", strerror(errno));
 		return status ? status : EXIT_FAILURE;
 	}
 	return status;

@@ -50,7 +50,7 @@ static const char *value_get(struct values *values, const char *word, size_t n)
 			value = n < value->count ? value->items[n] : NULL;
 		else if (n)
 			value = NULL;
-		/* One that is no text was reported where `values` was read; it must not be missed here. */
+		/* One that is no text was reported with `values`: it must not be missed here. */
 		return !value ? NULL : value->kind == NODE_TEXT ? value->text : "invalid";
 	}
 	return NULL;
@@ -59,8 +59,10 @@ static const char *value_get(struct values *values, const char *word, size_t n)
 static void entry_report(const struct reading *reading, const struct entry *entry, const char *text,
 			 const char *message)
 {
-	diagnostics_error(reading->diag, reading->source, entry->position ? entry->position->line : 0,
-			  entry->position ? entry->position->column : 0, "'%.200s': %s", text, message);
+	const struct node *position = entry->position;
+
+	diagnostics_error(reading->diag, reading->source, position ? position->line : 0,
+			  position ? position->column : 0, "'%.200s': %s", text, message);
 }
 
 static int rule_fill(const struct reading *reading, const struct entry *entry, const char *text,
@@ -137,7 +139,8 @@ static int entry_expand(struct reading *reading, const struct entry *entry, cons
 	if (!word)
 		return -ENOMEM;
 	if (!word_is_declared(reading, word)) {
-		snprintf(message, sizeof(message), "{%.60s} is not listed under 'placeholders'", word);
+		snprintf(message, sizeof(message),
+			 "{%.60s} is not listed under 'placeholders'", word);
 		entry_report(reading, entry, text, message);
 		return 0;
 	}
@@ -149,7 +152,7 @@ static int entry_expand(struct reading *reading, const struct entry *entry, cons
 		entry_report(reading, entry, text, message);
 		return 0;
 	}
-	for (size_t i = 0; !reading->is_full && (value = value_get(&reading->values, word, i)); i++) {
+	for (size_t i = 0; (value = value_get(&reading->values, word, i)); i++) {
 		_cleanup_free_ char *filled = NULL;
 		int r;
 
@@ -157,7 +160,7 @@ static int entry_expand(struct reading *reading, const struct entry *entry, cons
 			     text + before + word_len + 2) < 0)
 			return -ENOMEM;
 		r = entry_expand(reading, entry, filled);
-		if (r)
+		if (r || reading->is_full)
 			return r;
 	}
 	return 0;
@@ -191,7 +194,8 @@ static bool expires_parse(const char *text, time_t *ret_expires)
 	return true;
 }
 
-static void expires_read(const struct reading *reading, const struct node *node, struct entry *entry)
+static void expires_read(const struct reading *reading, const struct node *node,
+			 struct entry *entry)
 {
 	const char *text = node_text(reading, node, "a day, as in 2027-01-31");
 
@@ -207,7 +211,8 @@ static void condition_read(struct reading *reading, const struct node *node, boo
 	if (!word)
 		return;
 	if (!word_is_declared(reading, word))
-		node_report(reading, node, "'if: %.60s': this name is not listed under 'placeholders'",
+		node_report(reading, node,
+			    "'if: %.60s': this name is not listed under 'placeholders'",
 			    word);
 	*ret_skip = !value_get(&reading->values, word, 0);
 }
@@ -260,10 +265,12 @@ static int entry_read(struct reading *reading, enum rule_list list, const struct
 	case NODE_TEXT:
 		if (!node_is_null(node))
 			return entry_expand(reading, &entry, node->text);
-		node_report(reading, node, "an empty entry; write a target, as in https://example.com");
+		node_report(reading, node,
+			    "an empty entry; write a target, as in https://example.com");
 		return 0;
 	case NODE_LIST:
-		node_report(reading, node, "an entry is a target or a mapping with 'to', not a list");
+		node_report(reading, node,
+			    "an entry is a target or a mapping with 'to', not a list");
 		return 0;
 	case NODE_INVALID:
 		return 0;

@@ -34,7 +34,8 @@ void rule_warn(struct diagnostics *diag, const struct rule *rule, const char *fo
 	if (vasprintf(&message, format, arguments) < 0)
 		message = NULL;
 	va_end(arguments);
-	diagnostics_warning(diag, rule->source, rule->line, rule->column, "'%.200s': %s", rule->text,
+	diagnostics_warning(diag, rule->source, rule->line, rule->column,
+			    "'%.200s': %s", rule->text,
 			    message ? message : "out of memory");
 }
 
@@ -48,7 +49,8 @@ static void lint_expiry(const struct rule *rule, time_t now, struct diagnostics 
 		return;
 	strftime(text, sizeof(text), "%Y-%m-%d", &day);
 	if (rule->expires <= now)
-		rule_warn(diag, rule, "has expired; its last day was %s. Remove it, or give it a new day",
+		rule_warn(diag, rule,
+			  "has expired; its last day was %s. Remove it, or give it a new day",
 			  text);
 	else
 		rule_warn(diag, rule, "expires soon; its last day is %s", text);
@@ -73,7 +75,8 @@ static void lint_width(const struct rule *rule, struct diagnostics *diag)
 	const struct target *target = &rule->target;
 	bool v4 = target->prefix_bits >= 96;
 
-	if (target->kind != TARGET_PREFIX || target->prefix_bits >= (v4 ? WIDE_V4_BITS : WIDE_V6_BITS))
+	if (target->kind != TARGET_PREFIX ||
+	    target->prefix_bits >= (v4 ? WIDE_V4_BITS : WIDE_V6_BITS))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(private_v6); i++) {
 		if (target_host_covers(&private_v6[i], target))
@@ -111,7 +114,8 @@ static void lint_builtin(const struct policy *policy, const struct rule *rule,
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(metadata) && rule->list == LIST_ALLOW; i++) {
 		if (target_covers(&metadata[i], &rule->target))
-			rule_warn(diag, rule, "does nothing: 'metadata: %s' decides about cloud metadata",
+			rule_warn(diag, rule,
+				  "does nothing: 'metadata: %s' decides about cloud metadata",
 				  policy->metadata_allowed ? "allow" : "deny");
 	}
 }
@@ -120,7 +124,8 @@ static void lint_dns_port(const struct rule *rule, struct diagnostics *diag)
 {
 	if (rule->list == LIST_ALLOW && rule->target.port_low == DNS_PORT &&
 	    rule->target.port_high == DNS_PORT)
-		rule_warn(diag, rule, "never matches: port 53 is DNS, which goes to the resolvers of 'dns' only");
+		rule_warn(diag, rule,
+			  "never matches: port 53 is DNS, which goes to the resolvers of 'dns' only");
 }
 
 int policy_lint(const struct policy *policy, time_t now, struct diagnostics *diag)

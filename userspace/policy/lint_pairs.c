@@ -67,7 +67,8 @@ static bool is_builtin_preset(const struct rule *rule)
 static void duplicate_warn(struct diagnostics *diag, const struct rule *rule,
 			   const struct rule *other)
 {
-	rule_warn(diag, rule, "says the same as '%.100s' in %s, line %u", other->text, other->source,
+	rule_warn(diag, rule,
+		  "says the same as '%.100s' in %s, line %u", other->text, other->source,
 		  other->line);
 }
 
@@ -107,7 +108,7 @@ static const struct rule *deny_find_at(const struct sorted_rules *denies, const 
 	return NULL;
 }
 
-/* Looks at every end of the name, or every shorter prefix, for a deny rule that covers the target. */
+/* Looks at every end of the name, or every shorter prefix, for a deny that covers the target. */
 static const struct rule *deny_find(const struct sorted_rules *denies, const struct target *target)
 {
 	const struct rule *found = NULL;
@@ -141,15 +142,17 @@ static void lint_denied(const struct policy *policy, const struct sorted_rules *
 		deny = deny_find(denies, &rule->target);
 		denied[i] = deny;
 		if (deny && !is_builtin_preset(rule))
-			rule_warn(diag, rule, "never matches: deny '%.100s' in %s, line %u covers it",
+			rule_warn(diag, rule,
+				  "never matches: deny '%.100s' in %s, line %u covers it",
 				  deny->text, deny->source, deny->line);
 	}
 }
 
 int lint_pairs(const struct policy *policy, time_t now, struct diagnostics *diag, bool *denied)
 {
-	_cleanup_free_ const struct rule **all = calloc(policy->rule_count + 1, sizeof(*all));
-	_cleanup_free_ const struct rule **denying = calloc(policy->rule_count + 1, sizeof(*denying));
+	size_t most = policy->rule_count + 1;
+	_cleanup_free_ const struct rule **all = calloc(most, sizeof(*all));
+	_cleanup_free_ const struct rule **denying = calloc(most, sizeof(*denying));
 	struct sorted_rules rules = { .list = all }, denies = { .list = denying };
 
 	if (!all || !denying)

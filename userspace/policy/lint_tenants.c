@@ -87,11 +87,14 @@ void lint_tenants(const struct rule *rule, const psl_ctx_t *suffixes, struct dia
 	const char *domain = is_pattern ? tenants_find(target, suffixes) : NULL;
 
 	if (is_pattern && !*open_domain(target))
-		rule_warn(diag, rule, "covers names of any domain; put a dot behind the star, or a domain");
+		rule_warn(diag, rule,
+			  "covers names of any domain; put a dot behind the star, or a domain");
 	else if (domain)
-		rule_warn(diag, rule, "anyone can register a name below %s, and receive data there; name your own",
+		rule_warn(diag, rule,
+			  "anyone can register a name below %s, and receive data there; name your own",
 			  domain);
 	else if (service)
-		rule_warn(diag, rule, "%s serves everybody's accounts under one name, so data can go to a stranger's",
+		rule_warn(diag, rule,
+			  "%s serves everybody's accounts under one name, so data can go to a stranger's",
 			  service->name);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What belongs to a policy whoever reads, compiles or explains it: messages about it, and freeing. */
+/* What belongs to a policy whoever reads, compiles or explains it: messages, and freeing. */
 #include "policy.h"
 
 #include <stdarg.h>

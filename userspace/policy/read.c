@@ -55,7 +55,7 @@ static int file_read(const char *path, char **ret_bytes, size_t *ret_len)
 	return 0;
 }
 
-/* Reads one document into the policy. -EINVAL was reported and does not keep others from being read. */
+/* Reads one document into the policy. -EINVAL was reported. */
 static int document_read(struct loading *loading, const char *source, bool is_preset,
 			 const char *bytes, size_t len, struct node **ret_document)
 {
@@ -234,7 +234,8 @@ static void options_read(struct loading *loading, const struct policy_request *r
 static void mode_override(struct reading *reading, const char *mode)
 {
 	if (mode && !mode_parse(mode, &reading->policy->mode))
-		diagnostics_error(reading->diag, "--mode", 0, 0, "mode is 'enforce' or 'audit', not '%.40s'",
+		diagnostics_error(reading->diag,
+				  "--mode", 0, 0, "mode is 'enforce' or 'audit', not '%.40s'",
 				  mode);
 }
 
@@ -256,13 +257,15 @@ static int sources_read(struct loading *loading, const struct policy_request *re
 	if (request->file) {
 		r = file_read(request->file, &bytes, &len);
 		if (r) {
-			diagnostics_error(reading->diag, request->file, 0, 0, "cannot read the policy: %s",
+			diagnostics_error(reading->diag, request->file, 0, 0,
+					  "cannot read the policy: %s",
 					  strerror(-r));
 			return r;
 		}
 		r = document_read(loading, request->file, false, bytes, len, &document);
 		if (!r)
-			r = presets_read_listed(loading, request->file, node_get(document, "presets"));
+			r = presets_read_listed(loading, request->file, node_get(document,
+										 "presets"));
 	} else if (!has_any(request->presets) && !has_any(request->allow)) {
 		r = preset_read(loading, DEFAULT_PRESET, NULL, NULL);
 	} else {
@@ -322,7 +325,8 @@ int policy_load(const struct policy_request *request, struct diagnostics *diag,
 	SHA256Init(&loading.hash);
 	r = sources_read(&loading, request);
 	if (r == -ENOMEM)
-		diagnostics_error(diag, request->file ? request->file : "policy", 0, 0, "out of memory");
+		diagnostics_error(diag, request->file ? request->file : "policy", 0, 0,
+				  "out of memory");
 	if (r)
 		return r;
 	if (diag->errors != errors_before)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The top-level keys of policies and presets, and the settings among them. Entries are entry.c's. */
+/* The top-level keys of policies and presets, and the settings among them. Entries: entry.c. */
 #include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -35,7 +35,8 @@ const char *node_text(const struct reading *reading, const struct node *node, co
 	if (node->kind == NODE_TEXT && !node_is_null(node))
 		return node->text;
 	if (node->kind != NODE_INVALID)
-		node_report(reading, node, "expected %s, but here is %s", what, node_kind_name(node));
+		node_report(reading, node,
+			    "expected %s, but here is %s", what, node_kind_name(node));
 	return NULL;
 }
 
@@ -54,7 +55,8 @@ void tls_check(const struct reading *reading, const struct node *node)
 	if (!text || !strcmp(text, "off"))
 		return;
 	if (!strcmp(text, "check"))
-		node_report(reading, node, "'tls: check' is not built yet; write 'off', or leave 'tls' out");
+		node_report(reading, node,
+			    "'tls: check' is not built yet; write 'off', or leave 'tls' out");
 	else
 		node_report(reading, node, "tls is 'off', not '%.40s'", text);
 }
@@ -64,7 +66,8 @@ static void version_read(struct reading *reading, const struct node *node)
 	const char *text = node_text(reading, node, "1");
 
 	if (text && strcmp(text, "1"))
-		node_report(reading, node, "version '%.40s' is not known here; this buildfence reads version 1",
+		node_report(reading, node,
+			    "version '%.40s' is not known here; this buildfence reads version 1",
 			    text);
 }
 
@@ -81,14 +84,15 @@ static void value_check(const struct reading *reading, const struct node *node)
 	const char *text = node_text(reading, node, "a text");
 
 	if (text && !value_is_valid(text))
-		node_report(reading, node, "'%.60s' cannot fill a placeholder: letters, digits, '-', '_' and '.' can",
+		node_report(reading, node,
+			    "'%.60s' cannot fill a placeholder: letters, digits, '-', '_' and '.' can",
 			    text);
 }
 
 static void organization_read(struct reading *reading, const struct node *node)
 {
 	value_check(reading, node);
-	/* The command line's comes first. An unusable one still counts as given: it was reported. */
+	/* The command line's comes first. An unusable one counts as given: it was reported. */
 	if (!reading->values.organization)
 		reading->values.organization = node->kind == NODE_TEXT ? node->text : "invalid";
 }
@@ -98,16 +102,19 @@ static void values_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_INVALID || node_is_null(node))
 		return;
 	if (node->kind != NODE_MAP) {
-		node_report(reading, node, "'values' is a mapping, as in 'values: { vault: contoso-build }'");
+		node_report(reading, node,
+			    "'values' is a mapping, as in 'values: { vault: contoso-build }'");
 		return;
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		const struct node *value = node->items[i];
 
 		if (!strcmp(node->keys[i]->text, "organization"))
-			node_report(reading, node->keys[i], "write 'organization' at the top level, not under 'values'");
+			node_report(reading, node->keys[i],
+				    "write 'organization' at the top level, not under 'values'");
 		if (value->kind == NODE_LIST && !value->count)
-			node_report(reading, value, "an empty list; give '%.60s' a value", node->keys[i]->text);
+			node_report(reading, value,
+				    "an empty list; give '%.60s' a value", node->keys[i]->text);
 		if (value->kind != NODE_LIST)
 			value_check(reading, value);
 		for (size_t j = 0; value->kind == NODE_LIST && j < value->count; j++)
@@ -117,7 +124,8 @@ static void values_read(struct reading *reading, const struct node *node)
 }
 
 /* Reads allow or deny; leaves *ret_allowed as it was on an error. */
-static void permission_read(const struct reading *reading, const struct node *node, bool *ret_allowed)
+static void permission_read(const struct reading *reading, const struct node *node,
+			    bool *ret_allowed)
 {
 	const char *text = node_text(reading, node, "'allow' or 'deny'");
 
@@ -165,7 +173,8 @@ static void min_ttl_read(struct reading *reading, const struct node *node)
 			seconds = strtoull(text, NULL, 10) * units[i].seconds;
 	}
 	if (!seconds || seconds > MIN_TTL_MAX_S)
-		node_report(reading, node, "'%.40s' is not a time from 1s to 7d; write it as in 30s, 10m, 2h",
+		node_report(reading, node,
+			    "'%.40s' is not a time from 1s to 7d; write it as in 30s, 10m, 2h",
 			    text);
 	else
 		reading->policy->min_ttl_s = (uint32_t)seconds;
@@ -180,7 +189,8 @@ static void resolver_read(struct reading *reading, const struct node *node)
 	if (!text)
 		return;
 	if (inet_pton(AF_INET, text, addr + 12) != 1 && inet_pton(AF_INET6, text, addr) != 1) {
-		node_report(reading, node, "'%.60s' is not the address of a resolver; write it as in 192.0.2.53",
+		node_report(reading, node,
+			    "'%.60s' is not the address of a resolver; write it as in 192.0.2.53",
 			    text);
 		return;
 	}
@@ -203,13 +213,15 @@ static void dns_read(struct reading *reading, const struct node *node)
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		if (strcmp(node->keys[i]->text, "servers"))
-			node_report(reading, node->keys[i], "unknown key '%.60s'; 'dns' has 'servers'",
+			node_report(reading, node->keys[i],
+				    "unknown key '%.60s'; 'dns' has 'servers'",
 				    node->keys[i]->text);
 	}
 	if (!servers || (servers->kind == NODE_TEXT && !strcmp(servers->text, "auto")))
 		return;
 	if (servers->kind != NODE_LIST || !servers->count) {
-		node_report(reading, servers, "servers are 'auto' or a list of addresses, as in [192.0.2.53]");
+		node_report(reading, servers,
+			    "servers are 'auto' or a list of addresses, as in [192.0.2.53]");
 		return;
 	}
 	reading->policy->resolvers_auto = false;
@@ -222,7 +234,8 @@ static void placeholders_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_MAP)
 		reading->placeholders = node;
 	else if (node->kind != NODE_INVALID)
-		node_report(reading, node, "'placeholders' is a mapping of words to what they stand for");
+		node_report(reading, node,
+			    "'placeholders' is a mapping of words to what they stand for");
 }
 
 static int allow_read(struct reading *reading, const struct node *node)
@@ -247,12 +260,14 @@ static int inbound_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_INVALID || node_is_null(node))
 		return 0;
 	if (node->kind != NODE_MAP) {
-		node_report(reading, node, "'inbound' is a mapping, as in 'inbound: { allow: [ \"tcp://10.0.0.0/8:8080\" ] }'");
+		node_report(reading, node,
+			    "'inbound' is a mapping, as in 'inbound: { allow: [ \"tcp://10.0.0.0/8:8080\" ] }'");
 		return 0;
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		if (strcmp(node->keys[i]->text, "allow"))
-			node_report(reading, node->keys[i], "unknown key '%.60s'; 'inbound' has 'allow'",
+			node_report(reading, node->keys[i],
+				    "unknown key '%.60s'; 'inbound' has 'allow'",
 				    node->keys[i]->text);
 	}
 	return allow ? entries_read(reading, LIST_INBOUND, allow) : 0;
@@ -287,7 +302,8 @@ static const struct key {
 };
 
 /* Finds a key of this kind of document, or reports it. */
-static const struct key *key_find(const struct reading *reading, const struct node *node, bool report)
+static const struct key *key_find(const struct reading *reading, const struct node *node,
+				  bool report)
 {
 	enum key_owner owner = reading->is_preset ? OWNER_PRESET : OWNER_POLICY;
 	const char *names[ARRAY_SIZE(keys)], *nearest;
@@ -310,7 +326,8 @@ static const struct key *key_find(const struct reading *reading, const struct no
 		return NULL;
 	nearest = text_nearest(node->text, names, count);
 	if (nearest)
-		node_report(reading, node, "unknown key '%.60s'; did you mean '%s'?", node->text, nearest);
+		node_report(reading, node,
+			    "unknown key '%.60s'; did you mean '%s'?", node->text, nearest);
 	else
 		node_report(reading, node, "unknown key '%.60s'", node->text);
 	return NULL;
@@ -322,7 +339,8 @@ int schema_read(struct reading *reading, const struct node *document)
 	if (!document || document->kind == NODE_INVALID || node_is_null(document))
 		return 0;
 	if (document->kind != NODE_MAP) {
-		node_report(reading, document, "expected a mapping ('allow:' and other keys), but here is %s",
+		node_report(reading, document,
+			    "expected a mapping ('allow:' and other keys), but here is %s",
 			    node_kind_name(document));
 		return 0;
 	}

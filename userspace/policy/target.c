@@ -135,7 +135,8 @@ static int prefix_check(struct target_parser *parser)
 		target_format_host(&parser->target, given);
 		target_format_host(&cleared, meant);
 		target_format_host(&single, one);
-		return target_refuse(parser->error, "%s has bits set behind its prefix; did you mean %s, or only %s?",
+		return target_refuse(parser->error,
+				     "%s has bits set behind its prefix; did you mean %s, or only %s?",
 				     given, meant, one);
 	}
 	memcpy(v4_cleared, v4_prefix, sizeof(v4_prefix));
@@ -163,7 +164,8 @@ static int address_parse(struct target_parser *parser, bool *ret_is_address)
 	else if (!bracket)
 		len = colon;
 	if (memchr(start, '%', len) && v6)
-		return target_refuse(parser->error, "an address with a zone ('%%') is not for policies");
+		return target_refuse(parser->error,
+				     "an address with a zone ('%%') is not for policies");
 	if (len < sizeof(host))
 		memcpy(host, start, len);
 	target->kind = TARGET_PREFIX;
@@ -200,7 +202,8 @@ static int host_parse(struct target_parser *parser)
 		return target_refuse(parser->error,
 				     "a user name or password ('@') cannot be part of a target; leave it out, as in ssh://github.com");
 	if (!authority || (*parser->rest == ':' && parser->rest[1] != ':'))
-		return target_refuse(parser->error, "no host; write a name or an address, as in https://example.com");
+		return target_refuse(parser->error,
+				     "no host; write a name or an address, as in https://example.com");
 	r = address_parse(parser, &is_address);
 	if (r || is_address)
 		return r;
@@ -224,7 +227,8 @@ static int port_parse(struct target_parser *parser, uint16_t *ret_port)
 	for (size_t i = 0; i < digits && i < 6; i++)
 		port = 10 * port + (unsigned int)(parser->rest[i] - '0');
 	if (!digits || *parser->rest == '0' || digits > 5 || port > 65535)
-		return target_refuse(parser->error, "'%.20s' is not a port; write 1 to 65535, or a range such as 8000-8080",
+		return target_refuse(parser->error,
+				     "'%.20s' is not a port; write 1 to 65535, or a range such as 8000-8080",
 				     parser->rest);
 	parser->rest += digits;
 	*ret_port = (uint16_t)port;
@@ -251,7 +255,8 @@ static int ports_parse(struct target_parser *parser)
 	if (r)
 		return r;
 	if (target->port_low > target->port_high)
-		return target_refuse(parser->error, "port range %u-%u is the wrong way round; did you mean %u-%u?",
+		return target_refuse(parser->error,
+				     "port range %u-%u is the wrong way round; did you mean %u-%u?",
 				     target->port_low, target->port_high, target->port_high,
 				     target->port_low);
 	return 0;
@@ -263,10 +268,12 @@ static int path_parse(struct target_parser *parser)
 	if (!*parser->rest || !strcmp(parser->rest, "/"))
 		return 0;
 	if (!strchr("/?#", *parser->rest))
-		return target_refuse(parser->error, "'%.60s' behind the host and port is not understood",
+		return target_refuse(parser->error,
+				     "'%.60s' behind the host and port is not understood",
 				     parser->rest);
 	if (parser->target.kind == TARGET_PREFIX && at_prefix_len(parser))
-		return target_refuse(parser->error, "the port stands behind the prefix, as in 10.0.0.0/8:8080");
+		return target_refuse(parser->error,
+				     "the port stands behind the prefix, as in 10.0.0.0/8:8080");
 	parser->target.has_path = true;
 	return 0;
 }
@@ -282,9 +289,11 @@ static int defaults_set(struct target_parser *parser)
 	if (parser->port_given)
 		return 0;
 	if (!scheme && parser->list == LIST_INBOUND)
-		return target_refuse(parser->error, "which local port? write it, as in tcp://10.0.0.0/8:8080");
+		return target_refuse(parser->error,
+				     "which local port? write it, as in tcp://10.0.0.0/8:8080");
 	if (scheme && !scheme->port && !every_port)
-		return target_refuse(parser->error, "%s:// needs a port, as in %s://example.com:8080, or a range such as :1-65535",
+		return target_refuse(parser->error,
+				     "%s:// needs a port, as in %s://example.com:8080, or a range such as :1-65535",
 				     scheme->name, scheme->name);
 	target->everything = !scheme && denies(parser->list);
 	if (every_port || target->everything) {
@@ -304,12 +313,15 @@ int target_parse(const char *text, enum rule_list list, struct target *ret_targe
 	int r;
 
 	if (!*text)
-		return target_refuse(ret_error, "an empty target; write a name or an address, as in https://example.com");
+		return target_refuse(ret_error,
+				     "an empty target; write a name or an address, as in https://example.com");
 	if (strlen(text) > TARGET_INPUT_MAX)
-		return target_refuse(ret_error, "a target of more than %d letters", TARGET_INPUT_MAX);
+		return target_refuse(ret_error,
+				     "a target of more than %d letters", TARGET_INPUT_MAX);
 	for (const char *c = text; *c; c++) {
 		if ((unsigned char)*c <= ' ' || *c == 0x7f)
-			return target_refuse(ret_error, "a blank or control character inside a target");
+			return target_refuse(ret_error,
+					     "a blank or control character inside a target");
 	}
 	r = scheme_parse(&parser);
 	if (!r)

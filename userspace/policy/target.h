@@ -6,8 +6,9 @@
  *	[SCHEME://]HOST[:PORT[-PORT]][/path]
  *
  * SCHEME is https (tcp/443), http (tcp/80), ssh (tcp/22), git (tcp/9418), tcp or udp (a port must
- * follow), any (every protocol; every port where none is given). HOST is a name, *.NAME, *SUFFIX, or an
- * address or prefix: 192.0.2.0/24:8080, 2001:db8::/32, [2001:db8::]/32:8080, [2001:db8::/32]:8080.
+ * follow), any (every protocol; every port where none is given). HOST is a name, *.NAME, *SUFFIX,
+ * or an address or prefix: 192.0.2.0/24:8080, 2001:db8::/32, [2001:db8::]/32:8080,
+ * [2001:db8::/32]:8080.
  */
 #ifndef BUILDFENCE_POLICY_TARGET_H
 #define BUILDFENCE_POLICY_TARGET_H

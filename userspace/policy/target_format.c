@@ -18,7 +18,9 @@ static bool is_v4(const struct target *target)
 static void host_format(const struct target *target, bool brackets,
 			char ret_text[static TARGET_TEXT_LEN])
 {
-	static const char *const stars[] = { [NAME_EXACT] = "", [NAME_BELOW] = "*.", [NAME_SUFFIX] = "*" };
+	static const char *const stars[] = {
+		[NAME_EXACT] = "", [NAME_BELOW] = "*.", [NAME_SUFFIX] = "*",
+	};
 	char addr[INET6_ADDRSTRLEN];
 	bool v4 = is_v4(target);
 

@@ -2,6 +2,7 @@
 /* Names as DNS asks for them: see target_name.h. */
 #include "target_name.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <idn2.h>
 #include <stdarg.h>
@@ -58,10 +59,12 @@ static int labels_check(const char *name, char ret_error[static 256])
 		size_t len = strcspn(label, ".");
 
 		if (!len)
-			return target_refuse(ret_error, "'%.100s' has an empty label (two dots, or a dot in front)",
+			return target_refuse(ret_error,
+					     "'%.100s' has an empty label (two dots, or a dot in front)",
 					     name);
 		if (len > LABEL_MAX)
-			return target_refuse(ret_error, "label '%.20s...' has %zu letters; DNS allows %d",
+			return target_refuse(ret_error,
+					     "label '%.20s...' has %zu letters; DNS allows %d",
 					     label, len, LABEL_MAX);
 		for (size_t i = 0; i < len; i++) {
 			if (label[i] == '*')
@@ -70,7 +73,7 @@ static int labels_check(const char *name, char ret_error[static 256])
 			if (!is_name_byte(label[i]))
 				return target_refuse(ret_error,
 						     "'%c' cannot stand in a host name ('%.100s')",
-						     label[i] > ' ' && label[i] < 0x7f ? label[i] : '?',
+						     isgraph((unsigned char)label[i]) ? label[i] : '?',
 						     name);
 		}
 		if (!label[len])
@@ -102,7 +105,8 @@ static int name_map(const char *name, enum name_match match, char ret_name[stati
 	r = idn2_lookup_u8((const uint8_t *)name + part, (uint8_t **)&mapped,
 			   IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
 	if (r != IDN2_OK)
-		return target_refuse(ret_error, "'%.100s' is not a valid international name: %s", name,
+		return target_refuse(ret_error,
+				     "'%.100s' is not a valid international name: %s", name,
 				     idn2_strerror(r));
 	if (part + strlen(mapped) > NAME_TEXT_MAX)
 		return target_refuse(ret_error, "name longer than %d letters", NAME_TEXT_MAX);
@@ -129,7 +133,8 @@ int target_name_parse(const char *text, size_t len, struct target *target,
 	if (len > 1 && text[len - 1] == '.')
 		len--;
 	if (len > NAME_TEXT_MAX)
-		return target_refuse(ret_error, "name of %zu letters; DNS allows %d", len, NAME_TEXT_MAX);
+		return target_refuse(ret_error,
+				     "name of %zu letters; DNS allows %d", len, NAME_TEXT_MAX);
 	memcpy(name, text, len);
 	r = name_map(name, target->match, target->name, ret_error);
 	if (r)

@@ -80,7 +80,8 @@ static int comment_write(FILE *out, const struct rule *rule, int column)
 	if (!source)
 		return -ENOMEM;
 	target_format_ports(&rule->target, ports);
-	fprintf(out, "%*s# %s, %s", column < COMMENT_COLUMN ? COMMENT_COLUMN - column : 2, "", ports,
+	fprintf(out,
+		"%*s# %s, %s", column < COMMENT_COLUMN ? COMMENT_COLUMN - column : 2, "", ports,
 		source);
 	if (rule->line)
 		fprintf(out, ":%u", rule->line);
@@ -156,7 +157,9 @@ static void resolvers_write(const struct policy *policy, FILE *out)
 
 int policy_write_yaml(const struct policy *policy, FILE *out)
 {
-	static const enum rule_list order[] = { LIST_ALLOW, LIST_DENY, LIST_INBOUND, LIST_EXPECTED };
+	static const enum rule_list order[] = {
+		LIST_ALLOW, LIST_DENY, LIST_INBOUND, LIST_EXPECTED,
+	};
 
 	fprintf(out, "# sha256 of what was read: %s\n", policy->hash);
 	fprintf(out, "version: 1\n");

@@ -107,10 +107,12 @@ int policy_write_json(const struct policy *policy, FILE *out)
 	}
 	json_object_set_new(json, "name", text_json(policy->name));
 	json_object_set_new(json, "hash", json_string(policy->hash));
-	json_object_set_new(json, "mode", json_string(policy->mode == MODE_AUDIT ? "audit" : "enforce"));
+	json_object_set_new(json,
+			    "mode", json_string(policy->mode == MODE_AUDIT ? "audit" : "enforce"));
 	json_object_set_new(json, "metadata", permission_json(policy->metadata_allowed));
 	json_object_set_new(json, "loopback", permission_json(policy->loopback_allowed));
-	json_object_set_new(json, "private_answers", permission_json(policy->private_answers_allowed));
+	json_object_set_new(json,
+			    "private_answers", permission_json(policy->private_answers_allowed));
 	json_object_set_new(json, "min_ttl_s", json_integer(policy->min_ttl_s));
 	json_object_set_new(json, "dns_servers", resolvers_json(policy));
 	json_object_set_new(json, "rules", rules);

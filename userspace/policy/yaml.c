@@ -153,14 +153,15 @@ static void syntax_report(const struct yaml_reader *reader)
 	if (parser->context && strstr(parser->context, "scanning an alias"))
 		line = parser->context_mark.line;
 	first = line_first(reader, line);
-	/* A flow mapping ends where the brace closes, and what follows on the line is the problem. */
+	/* A flow mapping ends where the brace closes; what follows on the line is the problem. */
 	if (first != '{' && first != '*' && line && parser->problem_mark.column <= 2 &&
 	    line_first(reader, line - 1) == '{')
 		first = '{';
 	if (first == '*')
 		hint = "; a name that begins with a star must stand in quotes: \"*.example.com\"";
 	else if (first == '{')
-		hint = "; an entry that begins with a brace must stand in quotes: \"{organization}...\"";
+		hint = "; an entry that begins with a brace must stand in quotes: "
+		       "\"{organization}...\"";
 	else if (first == '\t')
 		hint = "; indent with blanks, not with tabs";
 	diagnostics_error(reader->diag, reader->source,
@@ -304,7 +305,8 @@ static void anchor_check(const struct yaml_reader *reader, struct node *node,
 			 const yaml_char_t *anchor, const yaml_char_t *tag)
 {
 	if (anchor)
-		node_error(reader, node, "anchor '&%s': anchors are not for policies; write the value out",
+		node_error(reader, node,
+			   "anchor '&%s': anchors are not for policies; write the value out",
 			   (const char *)anchor);
 	else if (tag)
 		node_error(reader, node, "tag '%s': tags are not for policies; leave it out",
@@ -345,8 +347,10 @@ static int node_read(struct yaml_reader *reader, const yaml_event_t *event, unsi
 			     event->data.mapping_start.tag);
 		break;
 	default:
-		node_error(reader, node, "'*%s' is an alias to YAML; a name that begins with a star must stand in quotes",
-			   event->type == YAML_ALIAS_EVENT ? (const char *)event->data.alias.anchor : "");
+		node_error(reader, node,
+			   "'*%s' is an alias to YAML; a name that begins with a star must stand in quotes",
+			   event->type == YAML_ALIAS_EVENT ?
+			   (const char *)event->data.alias.anchor : "");
 		break;
 	}
 	if (!r)
