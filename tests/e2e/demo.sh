@@ -29,7 +29,12 @@ expect() {
 	wrong=1
 }
 
-echo '$ buildfence run --policy demo.yaml -- ./job.sh      # demo.yaml: "presets: [azure-devops]"'
+# One question a name, so that each attempt below is one line.
+echo "options attempts:1" >>"$WORLD/resolv.conf"
+
+echo '$ cat demo.yaml'
+grep -v '^#' "$WORLD_TOP/tests/e2e/demo.yaml"
+echo '$ buildfence run --policy demo.yaml -- ./job.sh'
 in_agent "$BUILDFENCE" run --policy "$WORLD_TOP/tests/e2e/demo.yaml" --job demo --events "$events" -- \
 	bash "$WORLD_TOP/tests/e2e/demo-job.sh" || { echo "WRONG: the job ended with status $?"; wrong=1; }
 

@@ -42,7 +42,7 @@ def first_address(host, port, kind):
     return family, address
 
 
-def tcp(host, port, message=SECRET):
+def tcp(host, port, message=SECRET + b"\r\n\r\n"):
     family, address = first_address(host, port, socket.SOCK_STREAM)
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.settimeout(PATIENCE_S)

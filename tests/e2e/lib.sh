@@ -43,13 +43,15 @@ policy_feed() {
 }
 
 # guarded [OPTIONS] -- CMD...: runs a job under the guard; afterwards $STATUS, $CASE/out, $CASE/err and
-# $CASE/events are there. Its time limit is an assertion too: nothing may hang.
+# $CASE/events are there. Its time limit is an assertion too: nothing may hang. So is that the guard
+# starts, but with MAY_FAIL=1.
 guarded() {
 	STATUS=0
 	rm -f "$CASE/events"
 	in_agent timeout -k 5 "${LIMIT:-30}" "$BUILDFENCE" run --policy "$CASE/policy.yaml" \
 		--events "$CASE/events" "$@" >"$CASE/out" 2>"$CASE/err" </dev/null || STATUS=$?
 	[ $STATUS != 124 ] && [ $STATUS != 137 ] || fail "the job did not end within ${LIMIT:-30} s: $*"
+	[ $STATUS != 125 ] || [ -n "$MAY_FAIL" ] || fail "the guard did not start"
 }
 
 # unguarded CMD...: the same job without the guard.
@@ -82,12 +84,7 @@ nothing_arrived_but() {
 	[ -z "$what" ] || fail "arrived outside: $what"
 }
 asked() { tail -n "+$CASE_ASKED" "$WORLD/dns.log" | grep -q -- "query\[[^]]*\] $1 from" || fail "no question for $1 arrived"; }
-not_nothing_arrived_but() {
-	local what
-	what=$(seen . | grep -v -E -- "$1" | head -n 3)
-	[ -z "$what" ] || fail "arrived outside: $what"
-}
-asked() {
+not_asked() {
 	outside_settle
 	! tail -n "+$CASE_ASKED" "$WORLD/dns.log" | grep -qi -- "query\[[^]]*\] $1 from" || fail "a question for $1 arrived"
 }
@@ -124,12 +121,10 @@ verdict() {
 	[ $STATUS != 77 ] || skip "$(tail -n 1 "$CASE/err")"
 	status_is 0
 	arrived "$SECRET"
-	[ -z "$BARE" ] || return 0
 	CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1))
 	export GUARDED=1
 	guarded --mode enforce -- "$@"
 	[ -n "$any" ] || status_is_not 0
-	[ $STATUS != 125 ] || fail "the guard did not start"
 	nothing_arrived "$SECRET"
 	nothing_arrived_but "${MAY_ARRIVE:-> (192\.0\.2\.53|2001:db8:1::53)\.53 }"
 	recorded EventResult=Failure "Reason=$reason" Mode=enforce

@@ -14,7 +14,7 @@ EventVendor EventProduct EventProductVersion EventSeverity EventResult DvcAction
 NetworkDirection Reason Mode PolicyName PolicyHash JobName CgroupPath""".split()
 SOMETIMES = """EventResultDetails NetworkProtocol NetworkApplicationProtocol SrcIpAddr SrcPortNumber DstIpAddr
 DstPortNumber DstFQDN SrcProcessName SrcProcessId DstProcessName DstProcessId SrcUserId SrcUsername
-NetworkRuleName Hook ProcessCommandLine DvcIpAddr DvcId""".split()
+NetworkRuleName Hook ProcessCommandLine DvcIpAddr DvcId EventMessage""".split()
 VALUES = {
     "EventType": {"EndpointNetworkSession"},
     "EventSchema": {"NetworkSession"},

@@ -73,8 +73,8 @@ test_what_connects_in_from_outside_is_refused_and_loopback_works() {
 	prints '^local local local local$'
 	recorded Reason=inbound NetworkDirection=Inbound NetworkProtocol=TCP SrcIpAddr=192.0.2.1 DvcAction=Drop
 	recorded Reason=inbound NetworkDirection=Inbound NetworkProtocol=UDP SrcIpAddr=192.0.2.1
-	recorded Reason=inbound NetworkProtocol=TCP SrcIpAddr=2001:db8:1::1
-	recorded Reason=inbound NetworkProtocol=UDP SrcIpAddr=2001:db8:1::1
+	recorded Reason=inbound NetworkProtocol=TCP "SrcIpAddr=2001:db8:1::*"
+	recorded Reason=inbound NetworkProtocol=UDP "SrcIpAddr=2001:db8:1::*"
 	says '^blocked .*192.0.2.1'
 }
 
@@ -97,9 +97,9 @@ test_an_inbound_rule_lets_its_peers_in_on_its_ports() {
 	END
 	listener
 	listen_and_knock
-	[ "$(cat "$CASE/knocked")" = "connected to 192.0.2.1" ] || fail "$(cat "$CASE/knocked")"
+	[ "$(cat "$CASE/knocked")" = "connected to $AGENT4" ] || fail "$(cat "$CASE/knocked")"
 	prints "^$SECRET $SECRET local local local local\$\|^local local local local $SECRET $SECRET\$"
-	recorded Reason=inbound SrcIpAddr=2001:db8:1::1 NetworkProtocol=TCP
+	recorded Reason=inbound "SrcIpAddr=2001:db8:1::*" NetworkProtocol=TCP
 	recorded Reason=inbound SrcIpAddr=192.0.2.1 NetworkProtocol=UDP
 }
 

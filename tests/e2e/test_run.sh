@@ -28,16 +28,16 @@ test_a_command_that_cannot_run_is_126_or_127() {
 
 test_a_guard_that_cannot_start_is_125_and_runs_nothing() {
 	printf 'version: 1\nalow: [ "https://feed.example" ]\n' | policy
-	guarded -- touch "$CASE/ran"
+	MAY_FAIL=1 guarded -- touch "$CASE/ran"
 	status_is 125
 	says 'policy.yaml:2:1: .*alow'
 	[ ! -e "$CASE/ran" ] || fail "the command ran"
 	rm "$CASE/policy.yaml"
-	guarded -- touch "$CASE/ran"
+	MAY_FAIL=1 guarded -- touch "$CASE/ran"
 	status_is 125
 	says policy.yaml
 	policy_feed
-	guarded --events "$CASE/no/such/folder" -- touch "$CASE/ran"
+	MAY_FAIL=1 guarded --events "$CASE/no/such/folder" -- touch "$CASE/ran"
 	status_is 125
 	[ ! -e "$CASE/ran" ] || fail "the command ran"
 	needs setpriv
@@ -103,7 +103,8 @@ test_processes_that_outlive_the_job_are_ended_with_it() {
 	policy_feed
 	guarded -- bash -c 'setsid sleep 300 >/dev/null 2>&1 & echo $! >pid'
 	status_is 0
-	! kill -0 "$(cat pid)" 2>/dev/null || fail "process $(cat pid) is still there"
+	# A zombie is dead: who reaps it is the machine's affair.
+	[ ! -e "/proc/$(cat pid)" ] || grep -q '^State:.Z' "/proc/$(cat pid)/status" || fail "process $(cat pid) is still there"
 }
 
 test_with_keep_they_go_on_and_stay_guarded() {
@@ -115,6 +116,9 @@ test_with_keep_they_go_on_and_stay_guarded() {
 	wait_until 10 test -s "$CASE/after" || fail "the process did not go on"
 	[ "$(cat "$CASE/after")" != 0 ] || fail "what was kept is not guarded"
 	nothing_arrived "$EVIL4"
+	# Once it is empty, the next run collects it.
+	sleep 0.3
+	guarded -- true
 }
 
 # The guard is killed while its job tries to get out all the time.
@@ -151,7 +155,7 @@ test_killed_half_way_the_guard_leaves_nothing_open() {
 
 # Ends what runs in the cgroups below this one; they themselves are left to the next run.
 cgroup_kill_below() {
-	find "$1" -mindepth 1 -name cgroup.procs -exec cat {} + | xargs -r kill -9
+	find "$1" -mindepth 2 -name cgroup.procs -exec cat {} + | xargs -r kill -9 2>/dev/null
 	wait_until 10 bash -c "! find $1 -mindepth 2 -name cgroup.procs -exec cat {} + | grep -q ."
 }
 

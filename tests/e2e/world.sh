@@ -205,7 +205,7 @@ world_make() {
 	mkdir -m 755 "$WORLD" "$WORLD_CGROUP" "$WORLD_CGROUP/run"
 	echo $$ >"$WORLD_CGROUP/run/cgroup.procs"
 	world_links
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+	mount -t bpf bpf /sys/fs/bpf
 	echo "nameserver $DNS4" >"$WORLD/resolv.conf"
 	printf '%s\n' 'passwd: files' 'group: files' 'hosts: files dns' >"$WORLD/nsswitch.conf"
 	printf '%s\n' '127.0.0.1 localhost' '::1 localhost' >"$WORLD/hosts"

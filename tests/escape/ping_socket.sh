@@ -16,11 +16,12 @@ test_a_ping_carries_nothing_out() {
 	    sock.sendto(struct.pack("!BBHHH", kind, 0, 0, 0, 1) + job.SECRET, (host, 0))
 	END
 	local host
+	# For IPv6 the kernel does not tell the sender that its packet was refused.
 	policy_feed
 	for host in $EVIL4 $EVIL6; do
 		new_secret
-		verdict not-allowed "${ATTACK[@]}" $host
+		verdict -x not-allowed "${ATTACK[@]}" $host
 		new_secret
-		verdict not-allowed "${ATTACK[@]}" $host connect
+		verdict -x not-allowed "${ATTACK[@]}" $host connect
 	done
 }

@@ -46,7 +46,7 @@ test_every_datagram_of_a_socket_is_judged() {
 	import socket
 	import job
 	sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	sock.bind(("192.0.2.2", 53))
+	sock.bind(("192.0.2.2", 5353))
 	for _ in range(50):
 	    sock.sendto(b"innocent", ("198.51.100.70", 9999))
 	    sock.sendto(job.SECRET, ("203.0.113.66", 9999))
