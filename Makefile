@@ -68,7 +68,8 @@ LIB_OBJ := $(filter-out $(O)/userspace/main.o,$(OBJ))
 UNIT_SRC := $(sort $(wildcard tests/unit/*.c))
 BPFTEST_SRC := $(sort $(wildcard tests/bpf/*.c))
 UNIT_OBJ := $(UNIT_SRC:%.c=$(O)/%.o)
-BPFTEST_OBJ := $(BPFTEST_SRC:%.c=$(O)/%.o)
+# The generator of policies serves both binaries.
+BPFTEST_OBJ := $(BPFTEST_SRC:%.c=$(O)/%.o) $(O)/tests/unit/generate.o
 
 .PHONY: all help
 all: $(O)/buildfence
