@@ -12,6 +12,8 @@
 
 #define IP_FRAGMENT_MASK	0x3fff	/* more fragments, or an offset */
 #define IPPROTO_IGMP_		2
+#define IPPROTO_HIP_		139	/* RFC 7401 */
+#define IPPROTO_SHIM6_		140	/* RFC 5533 */
 /* Hop-by-hop options, 8 bytes, that the kernel itself writes. */
 #define HBH_ROUTER_ALERT	0x05
 #define HBH_JUMBO		0xc2
@@ -94,6 +96,17 @@ static __always_inline int packet_read4(struct __sk_buff *skb, struct packet *pa
 	return transport_read(skb, sizeof(*ip), 0, packet);
 }
 
+/*
+ * Routing headers send a packet elsewhere than its address says, fragments hide its ports; a rule
+ * for every protocol does not cover them. RFC 8200, and IANA's list for the last three.
+ */
+static __always_inline int protocol_is_extension(__u8 protocol)
+{
+	return protocol == IPPROTO_ROUTING || protocol == IPPROTO_FRAGMENT ||
+	       protocol == IPPROTO_DSTOPTS || protocol == IPPROTO_MH ||
+	       protocol == IPPROTO_HIP_ || protocol == IPPROTO_SHIM6_;
+}
+
 static __always_inline int packet_read6(struct __sk_buff *skb, struct packet *packet)
 {
 	struct ipv6hdr *ip = packet_head(skb, 0, sizeof(*ip));
@@ -106,6 +119,8 @@ static __always_inline int packet_read6(struct __sk_buff *skb, struct packet *pa
 	hop_limit = ip->hop_limit;
 	__builtin_memcpy(packet->src, &ip->saddr, ADDR_LEN);
 	__builtin_memcpy(packet->dst, &ip->daddr, ADDR_LEN);
+	if (protocol_is_extension(packet->protocol))
+		return -1;
 	if (packet->protocol != 0)
 		return transport_read(skb, sizeof(*ip), hop_limit, packet);
 	/* Router alert in listener reports; a jumbogram's length in BIG TCP (5.19). */
@@ -113,6 +128,8 @@ static __always_inline int packet_read6(struct __sk_buff *skb, struct packet *pa
 	if (!option || option[1])
 		return -1;
 	packet->protocol = option[0];
+	if (protocol_is_extension(packet->protocol))
+		return -1;
 	if (option[2] != HBH_JUMBO &&
 	    (option[2] != HBH_ROUTER_ALERT || packet->protocol != IPPROTO_ICMPV6))
 		return -1;
