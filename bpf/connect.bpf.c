@@ -51,7 +51,15 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 		COUNT(job, storage_failed);
 		return 0;
 	}
-	/* connect() is noted each time: once for the summary, and a port may be bound anew. */
+	/*
+	 * A datagram socket's connect() sends nothing: getaddrinfo() calls it on every address it
+	 * found, only to sort them. What the socket sends is judged at egress.
+	 */
+	if (hook == HOOK_CONNECT && flow->protocol != IPPROTO_TCP) {
+		state->netns = bpf_get_netns_cookie(ctx);
+		state_process_set(state);
+		return 1;
+	}
 	if (hook == HOOK_SENDMSG && flow_was_judged(state, job, DIRECTION_OUT, flow->addr,
 						    flow->port, flow->protocol))
 		return 1;

@@ -141,6 +141,20 @@ static __always_inline __u64 egress_decide(const struct job_slot *job, struct so
 	return verdict;
 }
 
+/* Notes the destination of a datagram that was let through. Always 0. */
+__noinline int packet_note(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
+			   __u64 verdict)
+{
+	struct socket_state *state = state_of(skb);
+	struct job_slot *job = job_slot_of();
+	struct flow flow;
+
+	flow_from_word(&flow, addr_high, addr_low, word);
+	if (state)
+		reached_note(job, &flow, verdict, learned_at(job, &flow, state->netns, verdict));
+	return 0;
+}
+
 /* Returns 1 to let the packet pass, 0 to drop it, or JUDGED_DNS(). */
 __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
 {
@@ -160,8 +174,11 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 	if (!state)
 		return 1;
 	flow_remember(state, job, &flow, &before);
-	if (flow.protocol != IPPROTO_TCP)
-		peer_keep(job, bpf_get_socket_cookie(skb), &before, &flow);
+	if (flow.protocol == IPPROTO_TCP)
+		return 1;
+	peer_keep(job, bpf_get_socket_cookie(skb), &before, &flow);
+	if (VERDICT_ALLOWS(verdict))
+		packet_note(skb, addr_high, addr_low, word, verdict);
 	return 1;
 }
 

@@ -10,62 +10,11 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "base/cleanup.h"
-#include "base/owner.h"
 #include "buildfence.skel.h"
-
-#define BPFFS	"/sys/fs/bpf"
-
-/* Pins need a bpf file system; systemd mounts one, other systems may not. */
-static int bpffs_ensure(void)
-{
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
-		return -errno;
-	return 0;
-}
-
-/* No dots in names: bpffs keeps those for itself and says EPERM. */
-static int folder_make(const char *path)
-{
-	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
-}
-
-/* Makes the folder for the links' pins. Returns 0 or -errno. */
-static int pins_folder_make(uint32_t job, char **ret_path)
-{
-	char tag[OWNER_TAG_SIZE];
-	char *path;
-	int error = bpffs_ensure();
-
-	if (!error)
-		error = owner_tag(tag);
-	if (!error)
-		error = folder_make(GUARD_PINS);
-	if (error)
-		return error;
-	if (asprintf(&path, GUARD_PINS "/run-%s", tag) < 0)
-		return -ENOMEM;
-	error = folder_make(path);
-	free(path);
-	if (error)
-		return error;
-	if (asprintf(&path, GUARD_PINS "/run-%s/%u", tag, job) < 0)
-		return -ENOMEM;
-	error = folder_make(path);
-	if (error)
-		free(path);
-	else
-		*ret_path = path;
-	return error;
-}
 
 static int link_pin(struct bpf_link *link, const struct bpf_program *program, const char *folder)
 {

@@ -45,7 +45,7 @@ int guard_job_remove(struct guard *guard, uint32_t job);
  * it its job, policy and mode. On failure nothing stays attached. -EPERM with *ret_blocker set: an
  * enclosing cgroup (its path, malloc'd) has an exclusive attachment.
  * The links are pinned below GUARD_PINS "/run-TAG/", TAG from owner_tag() (base/owner.h): they hold
- * when this process dies, and job/leftover.c finds them by that name once the job is dead too.
+ * when this process dies, and job/leftover.c removes them by that name once the job is dead too.
  */
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,
 		 enum guard_mode mode, char **ret_blocker);
@@ -55,6 +55,12 @@ int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enu
 
 /* Detaches; the cgroup is open after this, so it must be empty or gone. */
 void guard_detach(struct guard *guard, uint32_t job);
+
+/* Removes the pins "run-TAG" below GUARD_PINS; none is fine. Returns 0 or -errno. */
+int guard_pins_remove(const char *tag);
+
+/* Removes the pins of dead owners that guard nothing any more. Returns 0 or -errno. */
+int guard_pins_collect(void);
 
 /*
  * Reading what was refused. guard_refusals_fd() becomes readable when a first attempt is in the

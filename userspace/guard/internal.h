@@ -51,6 +51,9 @@ bool probe_set_retval(void);
 int inner_map_add(const struct bpf_map *outer, uint32_t index, enum bpf_map_type type,
 		  uint32_t key_size, uint32_t value_size, uint32_t max_entries, uint32_t flags);
 
+/* Makes the folder for a job's pins, and the bpf file system if need be. Returns 0 or -errno. */
+int pins_folder_make(uint32_t job, char **ret_path);
+
 /* The ring's callback; `context` is the guard. */
 int refusal_from_ring(void *context, void *bytes, size_t size);
 

@@ -21,38 +21,6 @@
 
 #define KILL_WAIT_MS	10000
 
-/* A folder of pins holds files and, at most, folders of files. */
-static int folder_remove(int parent_fd, const char *name)
-{
-	_cleanup_directory_ DIR *directory = NULL;
-	struct dirent *entry;
-	int error = directory_open(parent_fd, name, &directory);
-
-	if (error)
-		return error == -ENOENT ? 0 : error;
-	while (!error && (entry = directory_next(directory))) {
-		if (!unlinkat(dirfd(directory), entry->d_name, 0))
-			continue;
-		error = -errno;
-		if (error == -EISDIR || error == -EPERM)
-			error = folder_remove(dirfd(directory), entry->d_name);
-	}
-	if (!error && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		error = -errno;
-	return error;
-}
-
-int job_pins_remove(const char *tag)
-{
-	_cleanup_close_ int fd = open(GUARD_PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char name[OWNER_TAG_SIZE + 8];
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	snprintf(name, sizeof(name), "run-%s", tag);
-	return folder_remove(fd, name);
-}
-
 /* "buildfence-JOB.TAG[.keep]": writes TAG. */
 static bool name_split(const char *name, char ret_tag[static OWNER_TAG_SIZE], bool *ret_keep)
 {
@@ -84,7 +52,7 @@ static int dead_remove(int parent_fd, const char *name, const char *tag, bool ke
 		return 0;
 	error = cgroup_kill(fd, KILL_WAIT_MS);
 	if (!error)
-		error = job_pins_remove(tag);
+		error = guard_pins_remove(tag);
 	if (!error)
 		error = cgroup_remove(parent_fd, name);
 	return error ? error : 1;
@@ -126,7 +94,7 @@ int job_collect_dead(void)
 	_cleanup_fclose_ FILE *mounts = fopen("/proc/self/mounts", "re");
 	_cleanup_free_ char *mount = NULL;
 	_cleanup_close_ int fd = -1;
-	int error;
+	int error, removed;
 
 	if (!mounts)
 		return -errno;
@@ -134,7 +102,12 @@ int job_collect_dead(void)
 	if (error)
 		return error;
 	fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : dead_collect_below(fd);
+	if (fd < 0)
+		return -errno;
+	removed = dead_collect_below(fd);
+	/* And those whose cgroup somebody else removed: they guard nothing any more. */
+	error = guard_pins_collect();
+	return error ? error : removed;
 }
 
 /* Never returns. Holds nothing but the pipe's end and the two directories. */
@@ -163,7 +136,7 @@ static void warden_run(const struct cgroup *cgroup, int pipe_fd, const char *tag
 
 	if (TEMP_FAILURE_RETRY(read(5, &word, 1)) == 1)
 		_exit(EXIT_SUCCESS);
-	if (cgroup_kill(4, KILL_WAIT_MS) || job_pins_remove(tag) || cgroup_remove(3, cgroup->name))
+	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag) || cgroup_remove(3, cgroup->name))
 		_exit(EXIT_FAILURE);
 	_exit(EXIT_SUCCESS);
 }

@@ -14,9 +14,6 @@ struct cgroup;
  */
 int job_collect_dead(void);
 
-/* Removes the pins "run-TAG" below /sys/fs/bpf/buildfence/; none is fine. Returns 0 or -errno. */
-int job_pins_remove(const char *tag);
-
 struct warden {
 	pid_t pid;
 	int pipe_fd;		/* closing it without a word starts the clean-up */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The folders of pins below GUARD_PINS: run-TAG/JOB/PROGRAM, one for each link. A pin holds the
+ * guard in force when its owner dies; one whose cgroup is gone guards nothing and is collected.
+ */
+#include "guard/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "base/cleanup.h"
+#include "base/directory.h"
+#include "base/owner.h"
+
+#define BPFFS	"/sys/fs/bpf"
+
+/* Pins need a bpf file system; systemd mounts one, other systems may not. */
+static int bpffs_ensure(void)
+{
+	struct statfs fs;
+
+	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
+		return 0;
+	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
+		return -errno;
+	return 0;
+}
+
+/* No dots in names: bpffs keeps those for itself and says EPERM. */
+static int folder_make(const char *path)
+{
+	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
+}
+
+int pins_folder_make(uint32_t job, char **ret_path)
+{
+	char tag[OWNER_TAG_SIZE];
+	char *path;
+	int error = bpffs_ensure();
+
+	if (!error)
+		error = owner_tag(tag);
+	if (!error)
+		error = folder_make(GUARD_PINS);
+	if (error)
+		return error;
+	if (asprintf(&path, GUARD_PINS "/run-%s", tag) < 0)
+		return -ENOMEM;
+	error = folder_make(path);
+	free(path);
+	if (error)
+		return error;
+	if (asprintf(&path, GUARD_PINS "/run-%s/%u", tag, job) < 0)
+		return -ENOMEM;
+	error = folder_make(path);
+	if (error)
+		free(path);
+	else
+		*ret_path = path;
+	return error;
+}
+
+/* A folder of pins holds files and, at most, folders of files. */
+static int folder_remove(int parent_fd, const char *name)
+{
+	_cleanup_directory_ DIR *directory = NULL;
+	struct dirent *entry;
+	int error = directory_open(parent_fd, name, &directory);
+
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	while (!error && (entry = directory_next(directory))) {
+		if (!unlinkat(dirfd(directory), entry->d_name, 0))
+			continue;
+		error = -errno;
+		if (error == -EISDIR || error == -EPERM)
+			error = folder_remove(dirfd(directory), entry->d_name);
+	}
+	if (!error && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		error = -errno;
+	return error;
+}
+
+int guard_pins_remove(const char *tag)
+{
+	_cleanup_close_ int fd = open(GUARD_PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[OWNER_TAG_SIZE + 8];
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	snprintf(name, sizeof(name), "run-%s", tag);
+	return folder_remove(fd, name);
+}
+
+/* Is this pin a link whose cgroup is gone? The kernel then says 0 for its id. */
+static bool pin_is_dead(int folder_fd, const char *name)
+{
+	struct bpf_link_info info = {};
+	uint32_t size = sizeof(info);
+	_cleanup_close_ int fd = -1;
+	char path[64 + NAME_MAX];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder_fd, name);
+	fd = bpf_obj_get(path);
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
+	       info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == 0;
+}
+
+/* Do all pins below a folder guard nothing? */
+static bool folder_is_dead(int parent_fd, const char *name)
+{
+	_cleanup_directory_ DIR *directory = NULL;
+	struct dirent *entry;
+
+	if (directory_open(parent_fd, name, &directory))
+		return false;
+	while ((entry = directory_next(directory))) {
+		bool dead = entry->d_type == DT_DIR ?
+			    folder_is_dead(dirfd(directory), entry->d_name) :
+			    pin_is_dead(dirfd(directory), entry->d_name);
+
+		if (!dead)
+			return false;
+	}
+	return true;
+}
+
+int guard_pins_collect(void)
+{
+	_cleanup_directory_ DIR *directory = NULL;
+	struct dirent *entry;
+	int error = directory_open(AT_FDCWD, GUARD_PINS, &directory);
+
+	if (error)
+		return error == -ENOENT ? 0 : error;
+	while (!error && (entry = directory_next(directory))) {
+		const char *tag = entry->d_name + strlen("run-");
+
+		if (strncmp(entry->d_name, "run-", strlen("run-")) || owner_state(tag) != OWNER_DEAD)
+			continue;
+		if (folder_is_dead(dirfd(directory), entry->d_name))
+			error = folder_remove(dirfd(directory), entry->d_name);
+	}
+	return error;
+}
