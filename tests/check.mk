@@ -5,7 +5,7 @@ TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
 HELPER_SRC := $(wildcard tests/e2e/*.c tests/escape/*.c)
 HELPERS := $(HELPER_SRC:%.c=$(O)/%)
 SAN_UNIT := $(O)/san/tests/unit/unit
-SUITES = unit bpf e2e escape golden style
+SUITES = unit bpf e2e escape golden fuzz style
 
 $(HELPERS): $(O)/%: %.c $(O)/flags
 	$(say) CC $@
@@ -28,7 +28,7 @@ san-unit:
 
 check: ## run every test (root; installs what is missing; MUST_RUN=1: a skipped test has failed)
 	@tests/deps build check
-	@$(MAKE) --no-print-directory test-programs san-unit
+	@$(MAKE) --no-print-directory test-programs fuzzers san-unit
 	@$(TALLY) $(SUITES)
 
 check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under the sanitizers (no root)
@@ -45,6 +45,9 @@ check-escape: all $(HELPERS) ## known ways out of a guard, one a file (root)
 
 check-golden: all ## the command line by example
 	@$(TALLY) golden
+
+check-fuzz: fuzzers ## a minute of fuzzing: the DNS reader and the policy reader
+	@$(TALLY) fuzz
 
 check-style: $(SKELETON) ## the house rules that a script can check, and clang-tidy
 	@$(TALLY) style
