@@ -149,7 +149,7 @@ __noinline int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transpor
 
 	if (protocol == IPPROTO_UDP)
 		return datagram_answer(skb, transport);
-	if (protocol != IPPROTO_TCP || tcp_state <= TCP_SYN_SENT || tcp_state == TCP_LISTEN)
+	if (protocol != IPPROTO_TCP || tcp_state == TCP_SYN_SENT || tcp_state == TCP_LISTEN)
 		return DNS_NOT_ANSWER;
 	payload = segment_payload(skb, transport, &flags);
 	if (!payload)
