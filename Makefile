@@ -14,7 +14,9 @@ SHELL := /bin/bash
 O ?= build
 CC ?= gcc
 CLANG ?= clang
-BPFTOOL ?= $(firstword $(shell command -v bpftool /usr/sbin/bpftool /sbin/bpftool 2>/dev/null) bpftool)
+# Ubuntu's /usr/sbin/bpftool is a wrapper that only runs beside its own kernel.
+BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) \
+	$(shell command -v bpftool /usr/sbin/bpftool /sbin/bpftool 2>/dev/null) bpftool)
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
 DESTDIR ?=

@@ -289,16 +289,19 @@ _Static_assert(sizeof(struct rule_run) == 12, "abi");
 _Static_assert(sizeof(struct name_key) == 260, "abi");
 _Static_assert(sizeof(struct name_rule) == 28, "abi");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi");
+_Static_assert(sizeof(struct prefix_rule) == 12, "abi");
 _Static_assert(sizeof(struct policy_settings) == 144, "abi");
 _Static_assert(sizeof(struct learned_key) == 32, "abi");
 _Static_assert(sizeof(struct learned) == 304, "abi");
 _Static_assert(sizeof(struct question_key) == 40, "abi");
 _Static_assert(sizeof(struct question) == 24, "abi");
 _Static_assert(sizeof(struct peer_key) == 32, "abi");
+_Static_assert(sizeof(struct peer) == 8, "abi");
 _Static_assert(sizeof(struct reached_key) == 32, "abi");
 _Static_assert(sizeof(struct reached) == 296, "abi");
 _Static_assert(sizeof(struct refusal) == 376, "abi");
 _Static_assert(sizeof(struct fold_key) == 40, "abi");
 _Static_assert(sizeof(struct fold) == 400, "abi");
+_Static_assert(sizeof(struct job_counters) == (2 * REASON_SLOTS + 8) * 8, "abi");
 
 #endif

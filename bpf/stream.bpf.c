@@ -145,6 +145,9 @@ __noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 tra
 	__u32 sequence[2], end = skb->len;
 	int ahead;
 
+	/* Nothing was asked here through the guard: an ordinary connection, judged when it was made. */
+	if (direction == DIRECTION_IN && (!stream || !stream->started))
+		return DNS_NOT_ANSWER;
 	if (!stream || bpf_skb_load_bytes(skb, transport + 4, sequence, sizeof(sequence)))
 		return 0;
 	sequence[0] = bpf_ntohl(sequence[0]);

@@ -101,15 +101,15 @@ int guard_pins_remove(const char *tag)
 /* Is this pin a link whose cgroup is gone? The kernel then says 0 for its id. */
 static bool pin_is_dead(int folder_fd, const char *name)
 {
-	struct bpf_link_info info = {};
-	uint32_t size = sizeof(info);
+	struct bpf_link_info link = {};
+	uint32_t size = sizeof(link);
 	_cleanup_close_ int fd = -1;
 	char path[64 + NAME_MAX];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder_fd, name);
 	fd = bpf_obj_get(path);
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == BPF_LINK_TYPE_CGROUP && info.cgroup.cgroup_id == 0;
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &link, &size) &&
+	       link.type == BPF_LINK_TYPE_CGROUP && link.cgroup.cgroup_id == 0;
 }
 
 /* Do all pins below a folder guard nothing? */
