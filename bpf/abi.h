@@ -184,7 +184,8 @@ struct peer_key {
 	__u8 addr[ADDR_LEN];
 	__u16 port;
 	__u8 protocol;
-	__u8 pad[5];
+	__u8 direction;		/* OUT: the socket sent to it; IN: `inbound` let it be heard */
+	__u32 pad;
 };
 
 struct peer {

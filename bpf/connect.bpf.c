@@ -9,18 +9,21 @@
 #include "peer.bpf.h"
 
 /*
- * A server's datagram back to a peer that `inbound` lets in. TCP needs none of this: a server
- * never calls connect().
+ * A server's datagram back to a peer that `inbound` lets in, and that it has heard. TCP needs none
+ * of this: a server never calls connect().
  */
-static __always_inline __u64 decide_reply(struct bpf_sock_addr *ctx, const struct flow *flow,
+static __always_inline __u64 decide_reply(struct bpf_sock_addr *ctx, const struct job_slot *job,
+					  struct socket_state *state, const struct flow *flow,
 					  __u64 verdict)
 {
 	struct flow inbound = *flow;
 	struct bpf_sock *sk = ctx->sk;
 	__u64 reply;
 
-	if (VERDICT_ALLOWS(verdict) || flow->protocol != IPPROTO_UDP || !sk ||
-	    VERDICT_REASON(verdict) == REASON_DNS_SERVER || !sk->src_port)
+	if (VERDICT_ALLOWS(verdict) || VERDICT_REASON(verdict) == REASON_DNS_SERVER ||
+	    flow->protocol != IPPROTO_UDP || !sk || !sk->src_port ||
+	    !peer_is_known(job, state, bpf_get_socket_cookie(ctx), DIRECTION_IN, flow->addr,
+			   flow->port, flow->protocol))
 		return verdict;
 	inbound.direction = DIRECTION_IN;
 	inbound.port = sk->src_port;
@@ -66,22 +69,23 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 	state->netns = bpf_get_netns_cookie(ctx);
 	state_process_set(state);
 	attempt.state = state;
-	attempt.cookie = bpf_get_socket_cookie(ctx);
-	attempt.verdict = decide_reply(ctx, flow, flow_decide(flow, state->netns));
+	attempt.verdict = flow_decide(flow, state->netns);
+	attempt.verdict = decide_reply(ctx, job, state, flow, attempt.verdict);
 	if (VERDICT_IS_DNS(attempt.verdict))
 		return 1;	/* the question is judged at egress; never remembered */
 	learned = learned_at(job, flow, state->netns, attempt.verdict);
 	if (VERDICT_ALLOWS(attempt.verdict)) {
 		reached_note(job, flow, attempt.verdict, learned);
 	} else {
+		attempt.cookie = bpf_get_socket_cookie(ctx);
 		refuse(job, &attempt, learned);
 		if (job->mode != MODE_AUDIT)
 			return 0;
 	}
 	/* In audit mode too: the packet hook must not report it again. */
-	flow_remember(state, job, flow, &before);
+	flow_remember(state, job, DIRECTION_OUT, flow, &before);
 	if (flow->protocol != IPPROTO_TCP) {
-		peer_keep(job, attempt.cookie, &before, flow);
+		peer_keep(job, bpf_get_socket_cookie(ctx), DIRECTION_OUT, &before, flow);
 		return 1;
 	}
 	state->name_known = 0;

@@ -152,9 +152,13 @@ static __always_inline __u64 names_judge(__u64 addr_high, __u64 addr_low, __u64 
 	if (VERDICT_FLAGS(verdict) & VERDICT_DECIDED)
 		return VERDICT(ACTION_DENY, VERDICT_REASON(verdict), expected,
 			       VERDICT_RULE(verdict)) | FOUND_WAY(best_way);
-	/* Neither decided: the name's word, if it has one, tells more than its address's. */
-	return refusal_verdict(VERDICT_FLAGS(verdict) ? verdict : by_prefix, expected, known) |
-	       FOUND_WAY(best_way);
+	/*
+	 * Neither decided. The name's word tells more than its address's, but that an address is expected
+	 * tells more than that the name's rule has expired.
+	 */
+	if (!VERDICT_FLAGS(verdict) || (expected && !(VERDICT_FLAGS(verdict) & REFUSAL_EXPECTED)))
+		verdict = by_prefix;
+	return refusal_verdict(verdict, expected, known) | FOUND_WAY(best_way);
 }
 
 static __always_inline int flow_is_dns(const struct flow *flow)

@@ -85,9 +85,11 @@ static __always_inline int addr_is_loopback(const __u8 *addr)
 }
 
 /* Docker's resolver: its port 53 is redirected to a random one before the packet hook sees it. */
+#define DOCKER_DNS_V4	0x7f00000b	/* 127.0.0.11 */
+
 static __always_inline int addr_is_docker_dns(const __u8 *addr)
 {
-	return addr_is_v4(addr) && addr_v4(addr) == bpf_htonl(0x7f00000b);
+	return addr_is_v4(addr) && addr_v4(addr) == bpf_htonl(DOCKER_DNS_V4);
 }
 
 /*

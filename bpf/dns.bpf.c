@@ -6,6 +6,7 @@
 
 #define UDP_HEADER_LEN	8
 #define TCP_FLAG_SYN	0x02
+#define TCP_FLAG_URG	0x20
 #define TCP_SYN_SENT	2
 #define TCP_LISTEN	10
 
@@ -49,8 +50,14 @@ static __always_inline int message_load(struct __sk_buff *skb, struct scratch *s
 	return 0;
 }
 
-static __always_inline int datagram_question(struct __sk_buff *skb, __u32 resolver,
-					     __u32 transport)
+/* Bytes in pages of the sender's (MSG_ZEROCOPY, splice) can change after they were judged. */
+static __always_inline int packet_is_linear(struct __sk_buff *skb)
+{
+	return (long)skb->data_end - (long)skb->data == skb->len;
+}
+
+/* Judges the question at `offset`; at 0 there is none that can be read, and it is refused so. */
+static __always_inline int question_at(struct __sk_buff *skb, __u32 resolver, __u32 offset)
 {
 	struct job_slot *job = job_slot_of();
 	__u32 slot = scratch_claim();
@@ -61,13 +68,23 @@ static __always_inline int datagram_question(struct __sk_buff *skb, __u32 resolv
 		refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_DNS_MALFORMED, 0, 0));
 		return job->mode == MODE_AUDIT;
 	}
-	/* Several datagrams in one packet (GSO) cannot be read one by one: leave the length at 0. */
-	if (skb->gso_segs > 1 || message_load(skb, scratch, transport + UDP_HEADER_LEN))
+	if (!offset || message_load(skb, scratch, offset))
 		scratch->dns.len = 0;
 	if (!packet_read(skb, &scratch->packet))
 		verdict = dns_question_judge(skb, slot, resolver);
 	scratch_release(slot);
 	return verdict;
+}
+
+static __always_inline int datagram_question(struct __sk_buff *skb, __u32 resolver,
+					     __u32 transport)
+{
+	__u32 offset = transport + UDP_HEADER_LEN;
+
+	/* Several datagrams in one packet (GSO) cannot be read one by one. */
+	if (skb->gso_segs > 1 || !packet_is_linear(skb) || skb->len > offset + DNS_MESSAGE_MAX)
+		offset = 0;
+	return question_at(skb, resolver, offset);
 }
 
 /* Offset of a TCP segment's payload; 0 where the header cannot be read. */
@@ -101,6 +118,9 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	}
 	if (skb->len <= payload)
 		return 1;
+	/* The resolver's kernel takes the urgent byte out of the stream: it reads what we did not. */
+	if (flags & TCP_FLAG_URG && !question_at(skb, resolver, 0))
+		return 0;
 	return dns_stream_feed(skb, DIRECTION_OUT, transport, payload, resolver);
 }
 

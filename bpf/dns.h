@@ -49,7 +49,9 @@ struct dns_walk {
 	__u32 pad;
 };
 
-/* A message and what has been read of it. Bytes at and behind `len` may be left from another one. */
+/*
+ * A message and what has been read of it. Bytes at and behind `len` may be left from another one.
+ */
 struct dns_message {
 	__u32 slot;			/* for the kernel's DNS_NAME_AT */
 	__u32 len;
@@ -158,8 +160,8 @@ DNS_INLINE int dns_name_step(struct dns_message *message, volatile struct dns_wa
 DNS_INLINE int dns_name_read(struct dns_message *message, __u32 offset)
 {
 	/*
-	 * The walk's state is kept in memory, and not in registers: a verifier that tells its values
-	 * apart would walk every combination of them at every step.
+	 * The walk's state is kept in memory, and not in registers: a verifier that tells its
+	 * values apart would walk every combination of them at every step.
 	 */
 	volatile struct dns_walk *walk = &message->walk;
 

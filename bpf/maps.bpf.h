@@ -28,7 +28,10 @@ int dns_name_at(__u32 slot, __u32 offset);
 
 #define MAP(map_name, ...) struct { __VA_ARGS__ } map_name MAP_LINKAGE SEC(".maps")
 
-/* A destination (out) or source (in) that was judged and let through. */
+/*
+ * The remote end of a flow that was judged and let through; for a TCP listener its own port, since a
+ * rule of `inbound` is about that.
+ */
 struct judged_flow {
 	__u8 addr[ADDR_LEN];
 	__u16 port;
@@ -224,8 +227,9 @@ struct questions_inner {
 };
 
 /*
- * Peers that a socket sent datagrams to before the one in its socket_state. Written by egress, read
- * by ingress, swept by userspace. Full: answers of the older peer are refused; peers_full is counted.
+ * Peers of datagram sockets before the one in the socket's state: whom it sent to, written by egress
+ * and sendmsg, read by ingress; and who was let in, written by ingress, read where a reply is judged.
+ * Swept by userspace. Full: what the older peer sends, or is sent, is refused; peers_full is counted.
  */
 struct peers_inner {
 	__uint(type, BPF_MAP_TYPE_HASH);

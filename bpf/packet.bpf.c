@@ -107,23 +107,34 @@ static __always_inline int name_still_allows(const struct job_slot *job,
 	struct rule_run *run;
 
 	if (flow->protocol != IPPROTO_TCP || !state->name_known ||
-	    !flow_is_established(state, flow->addr, flow->port, flow->protocol))
+	    !flow_is_established(state, DIRECTION_OUT, flow->addr, flow->port,
+				 flow->protocol))
 		return 0;
 	run = name_run(job->policy, &state->name);
 	return run && VERDICT_ALLOWS(run_judge(job->policy, run, flow));
 }
 
-/* A packet back to a peer that `inbound` lets in. */
-static __always_inline int reply_allowed(__u64 addr_high, __u64 addr_low, __u64 word)
+/*
+ * A packet back to a peer that `inbound` lets in. A datagram socket must have heard it; a TCP socket
+ * has, or connect() would have been refused.
+ */
+static __always_inline int reply_allowed(struct __sk_buff *skb, const struct job_slot *job,
+					 struct socket_state *state, const struct flow *flow,
+					 __u64 word)
 {
 	__u64 inbound = (__u64)DIRECTION_IN << 24 | (word & 0xff0000) | SOURCE_PORT(word);
 
-	return VERDICT_ALLOWS(decide(addr_high, addr_low, inbound, 0));
+	if (flow->protocol != IPPROTO_TCP &&
+	    !peer_is_known(job, state, bpf_get_socket_cookie(skb), DIRECTION_IN, flow->addr,
+			   flow->port, flow->protocol))
+		return 0;
+	return VERDICT_ALLOWS(decide(*(__u64 *)flow->addr, *(__u64 *)(flow->addr + 8), inbound, 0));
 }
 
 /* The verdict on a packet out whose flow the socket does not remember. */
-static __always_inline __u64 egress_decide(const struct job_slot *job, struct socket_state *state,
-					   const struct flow *flow, __u64 word)
+static __always_inline __u64 egress_decide(struct __sk_buff *skb, const struct job_slot *job,
+					   struct socket_state *state, const struct flow *flow,
+					   __u64 word)
 {
 	__u64 addr_high = *(__u64 *)flow->addr, addr_low = *(__u64 *)(flow->addr + 8);
 	__u64 verdict;
@@ -136,7 +147,7 @@ static __always_inline __u64 egress_decide(const struct job_slot *job, struct so
 	verdict = decide(addr_high, addr_low, word & 0xffffffff, state->netns);
 	if (VERDICT_ALLOWS(verdict) || VERDICT_REASON(verdict) == REASON_DNS_SERVER)
 		return verdict;
-	if (reply_allowed(addr_high, addr_low, word) || name_still_allows(job, state, flow))
+	if (reply_allowed(skb, job, state, flow, word) || name_still_allows(job, state, flow))
 		return VERDICT(ACTION_ALLOW, 0, 0, 0);
 	return verdict;
 }
@@ -166,20 +177,33 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 
 	flow_from_word(&flow, addr_high, addr_low, word);
 	if (state)
-		verdict = egress_decide(job, state, &flow, word);
+		verdict = egress_decide(skb, job, state, &flow, word);
 	if (VERDICT_IS_DNS(verdict))
 		return JUDGED_DNS(VERDICT_RESOLVER(verdict));
 	if (!VERDICT_ALLOWS(verdict) && !packet_refuse(skb, addr_high, addr_low, word, verdict))
 		return 0;
 	if (!state)
 		return 1;
-	flow_remember(state, job, &flow, &before);
+	flow_remember(state, job, DIRECTION_OUT, &flow, &before);
 	if (flow.protocol == IPPROTO_TCP)
 		return 1;
-	peer_keep(job, bpf_get_socket_cookie(skb), &before, &flow);
+	peer_keep(job, bpf_get_socket_cookie(skb), DIRECTION_OUT, &before, &flow);
 	if (VERDICT_ALLOWS(verdict))
 		packet_note(skb, addr_high, addr_low, word, verdict);
 	return 1;
+}
+
+/* A packet of a flow that this socket began, or of one that it was let hear. */
+static __always_inline int packet_was_judged(struct socket_state *state,
+					     const struct job_slot *job,
+					     const struct packet *packet)
+{
+	__u16 heard = packet->protocol == IPPROTO_TCP ? packet->sport : packet->dport;
+
+	return flow_was_judged(state, job, DIRECTION_OUT, packet->dst, packet->dport,
+			       packet->protocol) ||
+	       (packet->dport != DNS_PORT &&
+		flow_was_judged(state, job, DIRECTION_IN, packet->dst, heard, packet->protocol));
 }
 
 SEC("cgroup_skb/egress")
@@ -203,22 +227,13 @@ int guard_egress(struct __sk_buff *skb)
 		word |= WORD_RESOLVER;
 	state = state_of(skb);
 	if (state && !(word & (WORD_UNREAD | WORD_RESOLVER)) &&
-	    flow_was_judged(state, job, DIRECTION_OUT, packet.dst, packet.dport, packet.protocol))
+	    packet_was_judged(state, job, &packet))
 		return 1;
 	word |= WORD_SOURCE_PORT(packet.sport) | (__u64)packet.protocol << 16 | packet.dport;
 	judged = packet_judge_out(skb, *(__u64 *)packet.dst, *(__u64 *)(packet.dst + 8), word);
 	if (!(judged & 0x100))
 		return judged != 0;
 	return dns_egress(skb, packet.protocol, packet.transport, judged & 0x7) != 0;
-}
-
-/* Did this datagram socket send to where the packet comes from? */
-static __always_inline int peer_was_asked(struct __sk_buff *skb, const struct job_slot *job,
-					  struct socket_state *state, const struct flow *in,
-					  __u16 source_port)
-{
-	return flow_is_established(state, in->addr, source_port, in->protocol) ||
-	       peer_is_known(job, bpf_get_socket_cookie(skb), in->addr, source_port, in->protocol);
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it. */
@@ -234,12 +249,17 @@ __noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 add
 	if (!state || word & WORD_UNREAD)
 		return packet_refuse(skb, addr_high, addr_low, word, verdict);
 	if (flow.protocol != IPPROTO_TCP &&
-	    peer_was_asked(skb, job, state, &flow, SOURCE_PORT(word)))
+	    peer_is_known(job, state, bpf_get_socket_cookie(skb), DIRECTION_OUT, flow.addr,
+			  SOURCE_PORT(word), flow.protocol))
 		return 1;
 	verdict = decide(addr_high, addr_low, word & 0xffffffff, 0);
 	if (!VERDICT_ALLOWS(verdict))
 		return packet_refuse(skb, addr_high, addr_low, word, verdict);
-	flow_remember(state, job, &flow, &before);
+	if (flow.protocol != IPPROTO_TCP)
+		flow.port = SOURCE_PORT(word);
+	flow_remember(state, job, DIRECTION_IN, &flow, &before);
+	if (flow.protocol != IPPROTO_TCP)
+		peer_keep(job, bpf_get_socket_cookie(skb), DIRECTION_IN, &before, &flow);
 	return 1;
 }
 
@@ -251,9 +271,15 @@ int guard_ingress(struct __sk_buff *skb)
 	struct socket_state *state;
 	struct packet packet = {};
 	__u64 word = 0;
+	int connected;
 
 	if (!job->job || !sk)
 		return 0;
+	/* The kernel matched both ends of a TCP connection; only a listener hears strangers. */
+	connected = sk->protocol == IPPROTO_TCP && sk->state != TCP_LISTEN;
+	if (connected && sk->dst_port != bpf_htons(DNS_PORT) &&
+	    sk->dst_ip4 != bpf_htonl(DOCKER_DNS_V4))
+		return 1;
 	if (packet_read(skb, &packet))
 		word |= WORD_UNREAD;
 	else if (packet.control)
@@ -264,12 +290,13 @@ int guard_ingress(struct __sk_buff *skb)
 		if (taken != DNS_NOT_ANSWER)
 			return taken != 0;
 	}
-	/* The kernel matched both ends of a TCP connection; only a listener hears strangers. */
-	if (sk->protocol == IPPROTO_TCP && sk->state != TCP_LISTEN)
+	if (connected)
 		return 1;
 	state = state_of(skb);
 	if (state && !word &&
-	    flow_was_judged(state, job, DIRECTION_IN, packet.src, packet.dport, packet.protocol))
+	    flow_was_judged(state, job, DIRECTION_IN, packet.src,
+			    packet.protocol == IPPROTO_TCP ? packet.dport : packet.sport,
+			    packet.protocol))
 		return 1;
 	if (packet.family == 6)
 		word |= WORD_FAMILY6;

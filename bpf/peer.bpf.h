@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Whom a datagram socket has sent to. The peer sent to last stands in the socket's state; when the
- * socket turns to another one, the one before moves to the job's table, so that it is still heard.
+ * Who talks with a datagram socket. The peer sent to last, and the one heard last, stand in the
+ * socket's state; when it turns to another one, the one before moves to the job's table.
  */
 #ifndef BUILDFENCE_PEER_BPF_H
 #define BUILDFENCE_PEER_BPF_H
@@ -12,15 +12,20 @@
 /* As long as nf_conntrack keeps a UDP stream (nf_conntrack_udp_timeout_stream: 120 s), and more. */
 #define PEER_LIFETIME_NS	(300ULL * 1000000000ULL)
 
-static __always_inline void peer_keep(const struct job_slot *job, __u64 cookie,
+static __always_inline void peer_keep(const struct job_slot *job, __u64 cookie, __u8 direction,
 				      const struct judged_flow *before, const struct flow *now)
 {
 	struct peer peer = { .expires_ns = bpf_ktime_get_boot_ns() + PEER_LIFETIME_NS };
-	struct peer_key key = { .cookie = cookie, .port = before->port,
-				.protocol = before->protocol };
+	struct peer_key key = {
+		.cookie = cookie,
+		.port = before->port,
+		.protocol = before->protocol,
+		.direction = direction,
+	};
 	void *table = bpf_map_lookup_elem(&peers, &job->job);
 
-	if (!table || !before->valid)
+	/* Loopback is open or shut both ways, and its servers hear a stranger with every client. */
+	if (!table || !before->valid || addr_is_loopback(before->addr))
 		return;
 	if (before->port == now->port && addr_equal(before->addr, now->addr))
 		return;
@@ -29,13 +34,19 @@ static __always_inline void peer_keep(const struct job_slot *job, __u64 cookie,
 		COUNT(job, peers_full);
 }
 
-static __always_inline int peer_is_known(const struct job_slot *job, __u64 cookie,
-					 const __u8 *addr, __u16 port, __u8 protocol)
+/* Is this peer, of whichever generation, the last of its direction or in the table? */
+static __always_inline int peer_is_known(const struct job_slot *job, struct socket_state *state,
+					 __u64 cookie, __u8 direction, const __u8 *addr,
+					 __u16 port, __u8 protocol)
 {
-	struct peer_key key = { .cookie = cookie, .port = port, .protocol = protocol };
+	struct peer_key key = {
+		.cookie = cookie, .port = port, .protocol = protocol, .direction = direction,
+	};
 	void *table = bpf_map_lookup_elem(&peers, &job->job);
 	struct peer *peer;
 
+	if (flow_is_established(state, direction, addr, port, protocol))
+		return 1;
 	if (!table)
 		return 0;
 	__builtin_memcpy(key.addr, addr, ADDR_LEN);

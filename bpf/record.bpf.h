@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Recording what was refused and what was reached. The counts are exact; see struct job_counters. */
+/*
+ * Recording what was refused and what was reached. The counts are exact; see struct job_counters.
+ */
 #ifndef BUILDFENCE_RECORD_BPF_H
 #define BUILDFENCE_RECORD_BPF_H
 

@@ -20,7 +20,11 @@ static __always_inline int judged_is(const struct judged_flow *judged, const __u
 	       addr_equal(judged->addr, addr);
 }
 
-/* Was exactly this flow let through under the policy in force? The fast path. */
+/*
+ * Was exactly this flow let through under the policy in force? The fast path. Without the lock for
+ * TCP, whose connections have the socket's own: a listener, which has not, only mixes up peers that
+ * were all let through.
+ */
 static __always_inline int flow_was_judged(struct socket_state *state, const struct job_slot *job,
 					   __u32 direction, const __u8 *addr, __u16 port,
 					   __u8 protocol)
@@ -28,17 +32,20 @@ static __always_inline int flow_was_judged(struct socket_state *state, const str
 	struct judged_flow *judged = &state->judged[direction];
 	int same;
 
+	if (protocol == IPPROTO_TCP)
+		return judged->generation == job->generation &&
+		       judged_is(judged, addr, port, protocol);
 	bpf_spin_lock(&state->lock);
-	same = judged_is(judged, addr, port, protocol) && judged->generation == job->generation;
+	same = judged->generation == job->generation && judged_is(judged, addr, port, protocol);
 	bpf_spin_unlock(&state->lock);
 	return same;
 }
 
-/* The same whatever the generation: has this socket been let through to there before? */
-static __always_inline int flow_is_established(struct socket_state *state, const __u8 *addr,
-					       __u16 port, __u8 protocol)
+/* The same whatever the generation: was it let through before? */
+static __always_inline int flow_is_established(struct socket_state *state, __u32 direction,
+					       const __u8 *addr, __u16 port, __u8 protocol)
 {
-	struct judged_flow *judged = &state->judged[DIRECTION_OUT];
+	struct judged_flow *judged = &state->judged[direction];
 	int same;
 
 	bpf_spin_lock(&state->lock);
@@ -49,9 +56,10 @@ static __always_inline int flow_is_established(struct socket_state *state, const
 
 /* Remembers a judged flow; the one that it displaces is written to ret_before. */
 static __always_inline void flow_remember(struct socket_state *state, const struct job_slot *job,
-					  const struct flow *flow, struct judged_flow *ret_before)
+					  __u32 direction, const struct flow *flow,
+					  struct judged_flow *ret_before)
 {
-	struct judged_flow *judged = &state->judged[flow->direction & 1];
+	struct judged_flow *judged = &state->judged[direction];
 
 	bpf_spin_lock(&state->lock);
 	*ret_before = *judged;

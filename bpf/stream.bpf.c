@@ -110,7 +110,12 @@ __noinline int dns_stream_step(struct __sk_buff *skb, __u32 direction, __u32 off
 		stream->filled += take;
 	}
 	stream->next_seq += take;
-	if (stream->length_seen < 2 || stream->filled < stream->length)
+	if (stream->length_seen < 2)
+		return take;
+	/* A question too long to be read is refused before its bytes leave, not after. */
+	if (stream->filled < stream->length &&
+	    (direction == DIRECTION_IN || stream->length <= DNS_MESSAGE_MAX ||
+	     job_slot_of()->mode == MODE_AUDIT))
 		return take;
 	stream->length_seen = 0;
 	if (!dns_stream_message(skb, direction, resolver)) {
