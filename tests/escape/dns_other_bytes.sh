@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What the resolver reads must be what was judged: no urgent byte that its kernel takes out of the
+# stream, no pages that change after the hook, no message too long to be read.
+
+other_bytes() {
+	attack <<-'END'
+	import os, socket, sys, time
+	import job
+	how = sys.argv[1]
+	if how == "splice":
+	    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	    sock.connect((job.RESOLVER, 53))
+	    with open("question", "wb+") as pages:
+	        pages.write(job.question("feed.example"))
+	        pages.flush()
+	        os.sendfile(sock.fileno(), pages.fileno(), 0, 1000)
+	    raise SystemExit
+	sock = socket.create_connection((job.RESOLVER, 53), 5)
+	message = job.framed(job.question("feed.example"))
+	if how == "urgent":
+	    sock.send(message[:1], socket.MSG_OOB)
+	    time.sleep(0.1)
+	    sock.sendall(message[1:] + job.SECRET)
+	else:
+	    sock.sendall(b"\xff\xff" + job.SECRET)
+	time.sleep(0.2)
+	END
+}
+
+test_bytes_that_the_resolver_reads_otherwise_are_refused() {
+	local how
+	other_bytes
+	policy_feed
+	for how in urgent splice too-long; do
+		new_secret
+		echo "# row: $how"
+		guarded -- "${ATTACK[@]}" $how
+		recorded Reason=dns-malformed EventResult=Failure
+		nothing_arrived "$SECRET"
+		not_asked feed.example
+	done
+}
