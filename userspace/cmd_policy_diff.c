@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* buildfence policy diff: what policy B opens and closes against A. Exit status 0; 1 with errors. */
+/*
+ * buildfence policy diff: what policy B opens and closes against A. Exit status 0; 1 with errors.
+ */
 #include <argp.h>
 #include <errno.h>
 #include <jansson.h>
@@ -22,7 +24,8 @@ enum {
 };
 
 static const struct argp_option options[] = {
-	{ "organization", 'o', "NAME", 0, "fills {organization} in both, in place of the files'", 0 },
+	{ "organization", 'o', "NAME", 0,
+	  "fills {organization} in both, in place of the files'", 0 },
 	{ "json", OPTION_JSON, NULL, 0, "print one JSON object", 0 },
 	{},
 };

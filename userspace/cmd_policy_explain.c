@@ -101,8 +101,8 @@ static bool answer_parse(const char *text, struct answer *ret_answer)
 	const char *objection;
 	char error[256];
 
-	if (target_parse(inbound ? text + strlen(INBOUND_PREFIX) : text, answer.list, &answer.target,
-			 error)) {
+	if (target_parse(inbound ? text + strlen(INBOUND_PREFIX) : text, answer.list,
+			 &answer.target, error)) {
 		fprintf(stderr, "buildfence: '%s': %s\n", text, error);
 		return false;
 	}
@@ -176,7 +176,8 @@ static bool reason_advice(enum refusal_reason reason, const char **ret_advice)
 static const char *answer_advice(const struct answer *answer,
 				 char ret_entry[static TARGET_TEXT_LEN])
 {
-	const struct explanation *refusal = answer->flow.allowed ? &answer->question : &answer->flow;
+	const struct explanation *refusal =
+		answer->flow.allowed ? &answer->question : &answer->flow;
 	const char *advice;
 
 	*ret_entry = '\0';

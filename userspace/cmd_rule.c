@@ -15,7 +15,8 @@ void rule_print(FILE *out, const struct rule *rule)
 	_cleanup_free_ char *text = escape_string(rule->text, TEXT_MAX);
 	_cleanup_free_ char *source = escape_string(rule->source, TEXT_MAX);
 
-	fprintf(out, "%s \"%s\"  (%s", rule_list_name(rule->list), text ? text : "", source ? source : "");
+	fprintf(out, "%s \"%s\"  (%s", rule_list_name(rule->list), text ? text : "",
+		source ? source : "");
 	if (rule->line)
 		fprintf(out, ":%u:%u", rule->line, rule->column);
 	fprintf(out, ")");

@@ -37,8 +37,8 @@ static const struct argp_option option_table[] = {
 	  "output", 3 },
 	{ "report", KEY_REPORT, "FILE", 0, "Write the summary as Markdown", 3 },
 	{ "quiet", 'q', NULL, 0, "Print neither violations nor the summary", 3 },
-	{ "fail-on-violation", KEY_FAIL, NULL, 0, "Exit with 3 when COMMAND succeeded but something "
-	  "was denied", 3 },
+	{ "fail-on-violation", KEY_FAIL, NULL, 0, "Exit with 3 when COMMAND succeeded but "
+	  "something was denied", 3 },
 	{}
 };
 

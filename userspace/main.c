@@ -32,10 +32,11 @@ struct command_table {
 static const struct command policy_commands[] = {
 	{ "check", "report a policy's errors and warnings", cmd_policy_check, NULL },
 	{ "show", "print a policy with its presets read in", cmd_policy_show, NULL },
-	{ "explain", "say whether a target is allowed, and by which rule", cmd_policy_explain, NULL },
-	{ "diff", "print what one policy opens and closes against another", cmd_policy_diff, NULL },
-	{ "derive", "print entries for this machine's own mirrors and registries", cmd_policy_derive,
+	{ "explain", "say whether a target is allowed, and by which rule", cmd_policy_explain,
 	  NULL },
+	{ "diff", "print what one policy opens and closes against another", cmd_policy_diff, NULL },
+	{ "derive", "print entries for this machine's own mirrors and registries",
+	  cmd_policy_derive, NULL },
 };
 
 static const struct command_table policy_table = {

@@ -4,8 +4,8 @@
  * standard input ends. The kernel filters by length before it queues, so that the many others
  * cannot crowd out the one that matters.
  *
- * race send ALLOWED REFUSED COUNT one-cpu|any-cpu: two threads ask for two names on one socket, each
- * COUNT times. Prints how many questions of each kind were sent.
+ * race send ALLOWED REFUSED COUNT one-cpu|any-cpu: two threads ask for two names on one socket,
+ * each COUNT times. Prints how many questions of each kind were sent.
  */
 #include <arpa/inet.h>
 #include <errno.h>

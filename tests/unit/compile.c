@@ -145,7 +145,8 @@ Test(compile, a_name_may_be_asked_for_while_one_port_of_one_protocol_is_left)
 		for (size_t d = 0; d < 3 && cases[i].deny[d]; d++)
 			policy_text_add(policy, LIST_DENY, cases[i].deny[d]);
 		image = compiled(policy, NULL);
-		cr_expect_eq(image_question(image, "x.example").allowed, cases[i].allowed, "row %zu", i);
+		cr_expect_eq(image_question(image, "x.example").allowed, cases[i].allowed,
+			     "row %zu", i);
 	}
 }
 
@@ -259,7 +260,8 @@ static bool keys_ascend(const struct image *image)
 			return false;
 	}
 	for (size_t i = 1; i < image->prefix_count; i++) {
-		const struct prefix_key *a = &image->prefixes[i - 1].key, *b = &image->prefixes[i].key;
+		const struct prefix_key *a = &image->prefixes[i - 1].key,
+					*b = &image->prefixes[i].key;
 		int order = memcmp(&a->direction, &b->direction, 1 + ADDR_LEN);
 
 		if (order > 0 || (!order && a->prefix_bits >= b->prefix_bits))
@@ -276,11 +278,13 @@ Test(compile, a_hundred_thousand_names_and_prefixes_take_less_than_a_third_of_a_
 	double start;
 
 	for (uint32_t i = 0; i < 100000; i++) {
-		snprintf(target.name, sizeof(target.name), "host%u.zone%u.example.com", i * 7919 % 100000,
-			 i % 100);
+		snprintf(target.name, sizeof(target.name), "host%u.zone%u.example.com",
+			 i * 7919 % 100000, i % 100);
 		policy_rule_add(names, LIST_ALLOW, &target);
-		memcpy(target.addr, (uint8_t[]){ 0x20, 1, 0xd, 0xb8, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
-						 (uint8_t)(i * 3) }, 7);
+		memcpy(target.addr,
+		       (uint8_t[]){ 0x20, 1, 0xd, 0xb8, (uint8_t)(i >> 16), (uint8_t)(i >> 8),
+				    (uint8_t)(i * 3) },
+		       7);
 		target.kind = TARGET_PREFIX;
 		target.prefix_bits = (uint8_t)(56 + i % 72);
 		policy_rule_add(prefixes, LIST_ALLOW, &target);
@@ -308,5 +312,6 @@ Test(compile, equal_runs_are_kept_once)
 	policy_text_add(policy, LIST_ALLOW, "*.example");
 	image = compiled(policy, &dns);
 	cr_expect_eq(image->name_count, 3);
-	cr_expect_eq(image->port_rule_count, empty->port_rule_count + 1, "%zu", image->port_rule_count);
+	cr_expect_eq(image->port_rule_count, empty->port_rule_count + 1, "%zu",
+		     image->port_rule_count);
 }

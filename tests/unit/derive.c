@@ -223,7 +223,8 @@ Test(derive, an_entry_stands_once_with_all_its_sources)
 	_cleanup_free_ char *text = NULL, *entries = NULL;
 
 	file_write(root, "home/.npmrc", "registry=https://feeds.contoso.example/npm\n");
-	file_write(root, "etc/pip.conf", "[global]\nindex-url=https://feeds.contoso.example:443/pip\n");
+	file_write(root, "etc/pip.conf",
+		   "[global]\nindex-url=https://feeds.contoso.example:443/pip\n");
 	text = derive_text(root, NULL);
 	entries = entries_only(text);
 	cr_assert_str_eq(entries, "https://feeds.contoso.example\n");
@@ -265,7 +266,8 @@ Test(derive, an_added_work_tree_has_the_remotes_of_its_repository)
 	_cleanup_root_ char *root = root_make();
 	_cleanup_free_ char *text = NULL, *entries = NULL;
 
-	file_write(root, "main/.git/config", "[remote \"o\"]\nurl = https://git.contoso.example/r\n");
+	file_write(root, "main/.git/config",
+		   "[remote \"o\"]\nurl = https://git.contoso.example/r\n");
 	file_write(root, "main/.git/worktrees/w/commondir", "../..\n");
 	file_write(root, "repo/.git", "gitdir: ../main/.git/worktrees/w\n");
 	text = derive_text(root, NULL);
@@ -275,8 +277,8 @@ Test(derive, an_added_work_tree_has_the_remotes_of_its_repository)
 
 Test(derive, nothing_configured_is_said_and_not_invented)
 {
-	static const char *const tools[] = { "# npm: ", "# pip: ", "# apt: ", "# docker: ", "# git: ",
-					     "# nuget: " };
+	static const char *const tools[] = { "# npm: ",	   "# pip: ", "# apt: ",
+					     "# docker: ", "# git: ", "# nuget: " };
 	_cleanup_root_ char *root = root_make();
 	_cleanup_free_ char *text = derive_text(root, NULL), *entries = entries_only(text);
 
@@ -297,7 +299,8 @@ Test(derive, what_is_printed_is_a_policy)
 	file_write(root, "home/.npmrc", "registry=https://npm.contoso.example\nproxy=h:1\n");
 	file_write(root, "etc/apt/sources.list", "deb http://deb.contoso.example x y\n");
 	/* A folder's name is not always harmless. */
-	file_write(root, "etc/apt/sources.list.d/x\nallow: y.list", "deb http://d.contoso.example x y\n");
+	file_write(root, "etc/apt/sources.list.d/x\nallow: y.list",
+		   "deb http://d.contoso.example x y\n");
 	text = derive_text(root, NULL);
 	file_write(root, "policy.yaml", text);
 	cr_assert(asprintf(&path, "%s/policy.yaml", root) > 0);

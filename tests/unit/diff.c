@@ -193,7 +193,8 @@ Test(diff, says_which_settings_differ)
 	b->resolver_count = 1;
 	b->resolvers[0][ADDR_LEN - 1] = 1;
 	policy_diff_settings(a, b, setting_write, &text);
-	cr_expect_str_eq(text.bytes, "mode enforce audit\nmetadata deny allow\nloopback allow deny\n"
-				     "private_answers allow deny\nmin_ttl 600s 60s\n"
-				     "dns servers auto ::1\n");
+	cr_expect_str_eq(text.bytes,
+			 "mode enforce audit\nmetadata deny allow\nloopback allow deny\n"
+			 "private_answers allow deny\nmin_ttl 600s 60s\n"
+			 "dns servers auto ::1\n");
 }

@@ -91,7 +91,9 @@ ParameterizedTestParameters(dns, a_question_is_read_whole_or_refused)
 		{ "Q 03 647f65 00" A_IN, "", 0 },
 		{ "Q 03 64c365 00" A_IN, "", 0 },
 		{ "Q 03 64ff65 00" A_IN, "", 0 },
-		/* Pointers: into the header's id (1234), to themselves, forwards, round in circles. */
+		/*
+		 * Pointers: into the header's id (1234), to themselves, forwards, round in circles.
+		 */
 		{ "Q .dev c00c" A_IN, "", 0 },
 		{ "Q c00c" A_IN, "", 0 },
 		{ "Q c00e" A_IN " .dev 00", "", 0 },
@@ -230,7 +232,9 @@ ParameterizedTestParameters(dns, an_answer_gives_the_addresses_of_the_asked_name
 		{ "R1 " DEV A_IN " c00c 0001 0001 0000003c ffff c6336407", "" },
 		{ "R1 " DEV A_IN " c00c 0001 0001 0000003c 0000", "" },
 		{ "R2 " DEV A_IN " c00c" TXT_HEAD " ffff c00c" A_HEAD " c6336407", "" },
-		/* An owner that points forwards, at itself, into the header, or out of the message. */
+		/*
+		 * An owner that points forwards, at itself, into the header, or out of the message.
+		 */
 		{ "R1 " DEV A_IN " c01f" A_HEAD " c6336407", "" },
 		{ "R1 " DEV A_IN " c021" A_HEAD " c6336407", "" },
 		{ "R1 " DEV A_IN " c000" A_HEAD " c6336407", "" },
@@ -264,7 +268,8 @@ static size_t chain_write(char *text)
 	char *end = text + sprintf(text, "R60 .n0 00" A_IN);
 
 	for (int i = 0; i < 10; i++)
-		end += sprintf(end, " .n%d 00" CNAME_HEAD " 0004 .n%d 00", i, i + 1 == 10 ? 0 : i + 1);
+		end += sprintf(end, " .n%d 00" CNAME_HEAD " 0004 .n%d 00", i,
+			       i + 1 == 10 ? 0 : i + 1);
 	for (int i = 0; i < 50; i++)
 		end += sprintf(end, " .n0 00" A_HEAD " c63364%02x", i);
 	return (size_t)(end - text);
@@ -293,12 +298,14 @@ Test(dns, records_behind_the_limit_are_left_out)
 
 Test(dns, an_answer_longer_than_the_buffer_is_read_up_to_its_end)
 {
-	message_fill("R9 .a 00" A_IN " {8 c00c" TXT_HEAD " 01f4 500x41 } c00c" A_HEAD " c6336407", 0);
+	message_fill("R9 .a 00" A_IN " {8 c00c" TXT_HEAD " 01f4 500x41 } c00c" A_HEAD " c6336407",
+		     0);
 	cr_assert_eq(reading.message.len, DNS_MESSAGE_MAX);
 	cr_assert(dns_reading_answer(&reading));
 	cr_expect_eq(reading.address_count, 0);
 	/* The same with one record less ends inside. */
-	message_fill("R8 .a 00" A_IN " {7 c00c" TXT_HEAD " 01f4 500x41 } c00c" A_HEAD " c6336407", 0);
+	message_fill("R8 .a 00" A_IN " {7 c00c" TXT_HEAD " 01f4 500x41 } c00c" A_HEAD " c6336407",
+		     0);
 	cr_assert(dns_reading_answer(&reading));
 	cr_expect_eq(reading.address_count, 1);
 }

@@ -57,7 +57,8 @@ static void put_label(struct making *making)
 	/* Of any bytes, and often as long as may be. */
 	len = below(making, 2) ? 63 : (uint8_t)(1 + below(making, 63));
 	for (size_t i = 0; i < len; i++)
-		any[i] = (uint8_t)(below(making, 40) ? 'a' + below(making, 26) : below(making, 256));
+		any[i] =
+			(uint8_t)(below(making, 40) ? 'a' + below(making, 26) : below(making, 256));
 	put(making, &len, 1);
 	put(making, any, len);
 }
@@ -183,7 +184,8 @@ static void damage_once(struct generator *generator, struct dns_made *made)
 		*byte = (uint8_t)(*byte + generator_below(generator, 5) - 2);
 		break;
 	case 4:		/* counts and flags */
-		made->bytes[2 + generator_below(generator, 10)] = (uint8_t)generator_below(generator, 4);
+		made->bytes[2 + generator_below(generator, 10)] =
+			(uint8_t)generator_below(generator, 4);
 		break;
 	case 5:
 		made->len = 1 + at;

@@ -42,7 +42,8 @@ static void dns_address_collect(struct dns_message *message, uint32_t offset, ui
 {
 	struct dns_reading *reading = (struct dns_reading *)message;
 
-	reading->addresses[reading->address_count++] = (struct dns_address){ offset, length, ttl_s };
+	reading->addresses[reading->address_count++] =
+		(struct dns_address){ offset, length, ttl_s };
 }
 
 /* Puts a message where a packet's payload would stand; a longer one is cut. */

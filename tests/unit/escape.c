@@ -38,7 +38,8 @@ ParameterizedTest(struct escape_case *row, escape, bytes_become_printable_ascii)
 {
 	char text[128];
 
-	cr_expect_eq(escape_bytes(row->bytes, row->length, text, sizeof(text)), strlen(row->expected));
+	cr_expect_eq(escape_bytes(row->bytes, row->length, text, sizeof(text)),
+		     strlen(row->expected));
 	cr_expect_str_eq(text, row->expected);
 }
 

@@ -27,7 +27,7 @@ struct event event_made(const char *name, enum refusal_reason reason, enum guard
 		.start = { 1769000000, 123456000 },
 		.end = { 1769000001, 0 },
 		.refusal = {
-			.dst = { [10] = 0xff, [11] = 0xff, [12] = 198, [13] = 51, [14] = 100, [15] = 7 },
+			.dst = { [10] = 0xff, 0xff, 198, 51, 100, 7 },
 			.dport = 443,
 			.family = 4,
 			.protocol = IPPROTO_TCP,

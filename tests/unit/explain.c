@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The twin in userspace: verdicts by hand-made cases, and against the compiled image on generated ones. */
+/*
+ * The twin in userspace: verdicts by hand-made cases, and against the compiled image
+ * on generated ones.
+ */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -31,7 +34,8 @@ static bool verdict_equal(const struct verdict *a, const struct verdict *b)
 }
 
 static void verdicts_compare(const struct policy *policy, const struct verdict *explained,
-			     const struct verdict *compiled, const struct query *query, uint64_t seed)
+			     const struct verdict *compiled, const struct query *query,
+			     uint64_t seed)
 {
 	_cleanup_free_ char *text = NULL;
 	char addr[INET6_ADDRSTRLEN];
@@ -45,7 +49,8 @@ static void verdicts_compare(const struct policy *policy, const struct verdict *
 		       "image:   allowed %d expected %d reason %d rule %u\n%s",
 		       seed, query->name, addr, query->direction, query->protocol, query->port,
 		       explained->allowed, explained->expected, explained->reason, explained->rule,
-		       compiled->allowed, compiled->expected, compiled->reason, compiled->rule, text);
+		       compiled->allowed, compiled->expected, compiled->reason, compiled->rule,
+		       text);
 }
 
 Test(explain, agrees_with_the_compiled_image_on_generated_policies)
@@ -108,14 +113,16 @@ Test(explain, names_the_rules_that_nearly_allowed_what_was_refused)
 	policy_text_add(policy, LIST_ALLOW, "dev.azure.com");
 	policy_text_add(policy, LIST_ALLOW, "*.feeds.example");
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		struct query query = { .by_name = true, .protocol = IPPROTO_TCP, .port = cases[i].port };
+		struct query query = { .by_name = true,
+				       .protocol = IPPROTO_TCP,
+				       .port = cases[i].port };
 		struct explanation explanation;
 
 		strcpy(query.name, cases[i].name);
 		explain_flow(policy, &query, NOW, &explanation);
 		cr_expect_not(explanation.allowed);
-		cr_expect_eq(explanation.near_count ? explanation.near[0]->id : 0, cases[i].near, "%s",
-			     cases[i].name);
+		cr_expect_eq(explanation.near_count ? explanation.near[0]->id : 0, cases[i].near,
+			     "%s", cases[i].name);
 	}
 }
 

@@ -193,7 +193,8 @@ static void any_ports(struct generator *generator, enum rule_list list, struct t
 		break;
 	default:
 		target->port_high = UINT16_MAX;
-		target->everything = !target->protocol && (list == LIST_DENY || list == LIST_EXPECTED);
+		target->everything =
+			!target->protocol && (list == LIST_DENY || list == LIST_EXPECTED);
 		break;
 	}
 }
@@ -243,7 +244,8 @@ static void query_addr(struct generator *generator, const struct policy *policy,
 		return;
 	for (unsigned int tries = 0; tries < 4; tries++) {
 		const struct target *target =
-			&policy->rules[generator_below(generator, (uint32_t)policy->rule_count)].target;
+			&policy->rules[generator_below(generator, (uint32_t)policy->rule_count)]
+				 .target;
 
 		if (target->kind != TARGET_PREFIX)
 			continue;

@@ -64,7 +64,8 @@ ParameterizedTestParameters(lines, an_outbound_attempt_says_who_where_why_and_wh
 	return cr_make_param_array(struct line_case, cases, ARRAY_SIZE(cases));
 }
 
-ParameterizedTest(struct line_case *row, lines, an_outbound_attempt_says_who_where_why_and_what_to_do)
+ParameterizedTest(struct line_case *row, lines,
+		  an_outbound_attempt_says_who_where_why_and_what_to_do)
 {
 	struct event event = event_made(row->name, row->reason, HOOK_CONNECT);
 	char line[1024];
@@ -87,7 +88,8 @@ Test(lines, inbound_says_from_whom_to_which_port)
 	event.refusal.pid = 0;
 	event.refusal.comm[0] = '\0';
 	line_read(&event, false, line);
-	cr_expect_str_eq(line, "blocked  198.51.100.7:40112 -> :8080/tcp  inbound, nobody asked for it; "
+	cr_expect_str_eq(line,
+			 "blocked  198.51.100.7:40112 -> :8080/tcp  inbound, nobody asked for it; "
 			 "to allow under inbound: \"tcp://198.51.100.7:8080\"\n");
 }
 
@@ -102,8 +104,9 @@ Test(lines, repeats_audit_and_rules_show)
 	event.first = false;
 	event.count = 57;
 	line_read(&event, false, line);
-	cr_expect_str_eq(line, "would block  curl[4711] -> paste.example (198.51.100.7:443/tcp)  denied by "
-			 "a rule (rule \"no paste\\x0a\"); to allow: remove the rule (x57)\n");
+	cr_expect_str_eq(
+		line, "would block  curl[4711] -> paste.example (198.51.100.7:443/tcp)  denied by "
+		      "a rule (rule \"no paste\\x0a\"); to allow: remove the rule (x57)\n");
 }
 
 Test(lines, colour_is_only_where_it_is_asked_for)
@@ -124,7 +127,8 @@ Test(lines, attempts_that_could_not_be_kept_apart_say_so)
 	char line[1024];
 
 	line_read(&event, false, line);
-	cr_expect_str_eq(line, "blocked  attempts that could not be kept apart  port not allowed (x9)\n");
+	cr_expect_str_eq(line,
+			 "blocked  attempts that could not be kept apart  port not allowed (x9)\n");
 }
 
 Test(lines, a_flood_of_different_attempts_is_summed_up)

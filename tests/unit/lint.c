@@ -128,11 +128,13 @@ Test(lint, an_allow_that_a_deny_covers_never_matches)
 		_cleanup_free_ char *policy = NULL, *messages = NULL;
 		unsigned int count;
 
-		cr_assert_gt(asprintf(&policy, "allow:\n  - %s\ndeny:\n  - \"%s\"\n  - z.example\n", rows[i].allow,
-				      rows[i].deny), 0);
+		cr_assert_gt(asprintf(&policy, "allow:\n  - %s\ndeny:\n  - \"%s\"\n  - z.example\n",
+				      rows[i].allow, rows[i].deny),
+			     0);
 		messages = warnings_of(policy, &count);
-		cr_expect_eq(strstr(messages, "in job.yaml, line 4 covers it") != NULL, rows[i].covered,
-			     "%s under %s: %s", rows[i].allow, rows[i].deny, messages);
+		cr_expect_eq(strstr(messages, "in job.yaml, line 4 covers it") != NULL,
+			     rows[i].covered, "%s under %s: %s", rows[i].allow, rows[i].deny,
+			     messages);
 		cr_expect_eq(count, rows[i].covered, "%s", messages);
 	}
 }
@@ -155,8 +157,8 @@ Test(lint, a_rule_twice_is_told_at_the_second)
 		"  - http://a.example\ndeny:\n  - https://c.example\nexpected:\n  - https://c.example\n", &count);
 
 	cr_expect_eq(count, 1, "%s", messages);
-	cr_expect(strstr(messages, "job.yaml:4:5: warning: 'tcp://A.example:443': says the same as 'https://a.example' in job.yaml, line 2"),
-		  "%s", messages);
+	cr_expect(strstr(messages,
+			 "job.yaml:4:5: warning: 'tcp://A.example:443': says the same as 'https://a.example' in job.yaml, line 2"), "%s", messages);
 }
 
 Test(lint, a_rule_that_a_preset_has_is_told_at_the_file_s)
@@ -165,8 +167,8 @@ Test(lint, a_rule_that_a_preset_has_is_told_at_the_file_s)
 	_cleanup_free_ char *messages = warnings_of(
 		"presets: [go]\nallow:\n  - https://proxy.golang.org\n", &count);
 
-	cr_expect(strstr(messages, "job.yaml:3:5: warning: 'https://proxy.golang.org': says the same as 'https://proxy.golang.org' in preset go"),
-		  "%s", messages);
+	cr_expect(strstr(messages,
+			 "job.yaml:3:5: warning: 'https://proxy.golang.org': says the same as 'https://proxy.golang.org' in preset go"), "%s", messages);
 }
 
 Test(lint, cutting_a_piece_out_of_a_preset_takes_its_warning_away)

@@ -19,7 +19,8 @@ struct row {
 };
 
 /* Reads `text` as a file; both lists come back joined, to be compared at one glance. */
-static void read_text(const char *text, char ret_resolvers[static 512], char ret_search[static 4096])
+static void read_text(const char *text, char ret_resolvers[static 512],
+		      char ret_search[static 4096])
 {
 	char path[] = "/tmp/buildfence-machine-dns-XXXXXX", addr[INET6_ADDRSTRLEN];
 	_cleanup_close_ int fd = mkstemp(path);

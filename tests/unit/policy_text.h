@@ -12,7 +12,10 @@ struct loaded {
 	char *messages;			/* all of them, lines */
 };
 
-/* Writes `text` to job.yaml in a folder of its own, which becomes the working directory, and loads it. */
+/*
+ * Writes `text` to job.yaml in a folder of its own, which becomes the working directory,
+ * and loads it.
+ */
 struct loaded policy_load_text(const char *text);
 
 /* The same for any bytes, and with more in the request; `request->file` is set here. */

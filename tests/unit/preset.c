@@ -25,7 +25,8 @@ static char *policy_for(const struct preset *preset, bool with_values)
 	text_printf(&text, "presets: [%s]\norganization: contoso\n", preset->name);
 	for (size_t i = 0; with_values && words && i < words->count; i++) {
 		if (strcmp(words->keys[i]->text, "organization"))
-			text_printf(&text, "%s  %s: sample\n", strstr(text.bytes, "values:") ? "" : "values:\n",
+			text_printf(&text, "%s  %s: sample\n",
+				    strstr(text.bytes, "values:") ? "" : "values:\n",
 				    words->keys[i]->text);
 	}
 	return text_take(&text);
@@ -71,10 +72,12 @@ Test(preset, every_preset_says_what_it_is_where_from_and_when)
 		struct diagnostics diag = {};
 		_cleanup_node_ struct node *document = NULL;
 
-		cr_assert_eq(yaml_read(presets[i].name, presets[i].text, presets[i].len, &diag, &document), 0);
+		cr_assert_eq(yaml_read(presets[i].name, presets[i].text, presets[i].len, &diag,
+				       &document),
+			     0);
 		for (size_t j = 0; j < ARRAY_SIZE(keys); j++)
-			cr_expect_not_null(node_get(document, keys[j]), "%s has no '%s'", presets[i].name,
-					   keys[j]);
+			cr_expect_not_null(node_get(document, keys[j]), "%s has no '%s'",
+					   presets[i].name, keys[j]);
 	}
 }
 
@@ -100,7 +103,8 @@ Test(preset, azure_devops_needs_no_organization_and_takes_one)
 /* Loads "presets: [./p.yaml]" with p.yaml as given. */
 static struct loaded load_with_file(const char *preset)
 {
-	static const char text[] = "presets: [ ./p.yaml ]\nvalues: { vault: v }\nallow: [ '{vault}.x' ]\n";
+	static const char text[] =
+		"presets: [ ./p.yaml ]\nvalues: { vault: v }\nallow: [ '{vault}.x' ]\n";
 	char folder[] = "/tmp/buildfence-unit-XXXXXX";
 	struct policy_request request = { .file = NULL };
 	_cleanup_free_ char *file = NULL;
@@ -129,7 +133,8 @@ Test(preset, a_file_is_found_beside_the_policy_that_names_it)
 	cr_assert_eq(got.result, 0, "%s", got.messages);
 	cr_assert_eq(got.policy->rule_count, 3);
 	cr_expect_str_eq(got.policy->rules[1].text, "https://v.vault.azure.net");
-	cr_expect(strstr(got.policy->rules[1].source, "/./p.yaml"), "%s", got.policy->rules[1].source);
+	cr_expect(strstr(got.policy->rules[1].source, "/./p.yaml"), "%s",
+		  got.policy->rules[1].source);
 	cr_expect_eq(got.policy->rules[1].line, 3);
 }
 
@@ -156,6 +161,7 @@ Test(preset, what_a_preset_may_not_say_is_an_error_at_its_place)
 
 		cr_expect_eq(got.result, -EINVAL, "'%s' was taken", rows[i].text);
 		cr_expect_eq(got.diag.errors, 1, "'%s': %s", rows[i].text, got.messages);
-		cr_expect(strstr(got.messages, rows[i].message), "'%s': %s", rows[i].text, got.messages);
+		cr_expect(strstr(got.messages, rows[i].message), "'%s': %s", rows[i].text,
+			  got.messages);
 	}
 }

@@ -87,7 +87,8 @@ Test(read, every_entry_becomes_a_rule_with_its_place)
 	cr_expect_str_eq(rule->label, "https://two.vault.azure.net");
 	cr_expect_eq(rule_with_text(got.policy, "*.blob.core.windows.net")->list, LIST_DENY);
 	cr_expect_eq(rule_with_text(got.policy, "tcp://10.0.0.0/8:8080")->list, LIST_INBOUND);
-	cr_expect_eq(rule_with_text(got.policy, "https://telemetry.example.com")->list, LIST_EXPECTED);
+	cr_expect_eq(rule_with_text(got.policy, "https://telemetry.example.com")->list,
+		     LIST_EXPECTED);
 }
 
 Test(read, what_is_not_said_has_the_closed_default)
@@ -115,8 +116,8 @@ Test(read, an_empty_allowlist_allows_nothing_and_says_so)
 
 		cr_expect_eq(got.result, 0, "'%s': %s", texts[i], got.messages);
 		cr_expect_eq(got.diag.warnings, 1, "'%s'", texts[i]);
-		cr_expect(strstr(got.messages, "job.yaml: warning: this policy allows nothing"), "%s",
-			  got.messages);
+		cr_expect(strstr(got.messages, "job.yaml: warning: this policy allows nothing"),
+			  "%s", got.messages);
 		for (size_t j = 0; got.policy && j < got.policy->rule_count; j++)
 			cr_expect_neq(got.policy->rules[j].list, LIST_ALLOW);
 	}
@@ -195,7 +196,8 @@ Test(read, each_error_says_its_place_and_what_was_meant)
 		cr_expect_eq(got.result, -EINVAL, "'%s' was taken", rows[i].text);
 		cr_expect_eq(got.diag.errors, 1, "'%s': %s", rows[i].text, got.messages);
 		cr_expect_null(got.policy);
-		cr_expect(message && !strncmp(message + 1, rows[i].message, strlen(rows[i].message)),
+		cr_expect(message &&
+				  !strncmp(message + 1, rows[i].message, strlen(rows[i].message)),
 			  "'%s': %s", rows[i].text, got.messages);
 	}
 }
@@ -212,7 +214,8 @@ Test(read, all_errors_of_a_file_and_its_presets_come_in_one_go)
 
 Test(read, one_bad_entry_refuses_the_whole_file)
 {
-	_cleanup_loaded_ struct loaded got = policy_load_text("allow: [ a.example, 10.0.0, b.example ]\n");
+	_cleanup_loaded_ struct loaded got =
+		policy_load_text("allow: [ a.example, 10.0.0, b.example ]\n");
 
 	cr_expect_eq(got.result, -EINVAL);
 	cr_expect_null(got.policy);
@@ -225,7 +228,8 @@ Test(read, a_file_that_cannot_be_read_says_why)
 
 	cr_expect_eq(got.result, -ENOENT);
 	cr_expect_eq(got.diag.errors, 1);
-	cr_expect(strstr(got.messages, "/nonexistent/job.yaml: cannot read the policy: No such file"));
+	cr_expect(strstr(got.messages,
+			 "/nonexistent/job.yaml: cannot read the policy: No such file"));
 }
 
 Test(read, a_list_of_values_repeats_the_entry_in_every_combination)
@@ -262,7 +266,8 @@ Test(read, a_value_that_no_entry_uses_is_a_warning)
 		"values: { vault: x, valut: y }\nallow: [ \"{vault}.example\" ]\n");
 
 	cr_expect_eq(got.result, 0);
-	cr_expect_str_eq(got.messages, "job.yaml:1:21: warning: no entry has a placeholder {valut}\n");
+	cr_expect_str_eq(got.messages,
+			 "job.yaml:1:21: warning: no entry has a placeholder {valut}\n");
 }
 
 Test(read, without_file_preset_or_target_the_policy_is_azure_devops)
@@ -300,7 +305,8 @@ Test(read, empty_lists_of_the_command_line_are_none)
 
 Test(read, the_command_line_adds_to_a_file_and_overrides_it)
 {
-	static const char text[] = "mode: audit\norganization: contoso\nallow: [ '{organization}.example' ]\n";
+	static const char text[] =
+		"mode: audit\norganization: contoso\nallow: [ '{organization}.example' ]\n";
 	const char *presets[] = { "go", "go", NULL }, *allow[] = { "b.example", NULL };
 	struct policy_request request = {
 		.presets = presets, .allow = allow, .organization = "fabrikam", .mode = "enforce",
@@ -352,7 +358,8 @@ Test(read, the_hash_changes_with_everything_that_was_read)
 
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
 		const char *text = i == 1 ? two : one;
-		_cleanup_loaded_ struct loaded got = policy_load_bytes(text, strlen(text), &requests[i]);
+		_cleanup_loaded_ struct loaded got =
+			policy_load_bytes(text, strlen(text), &requests[i]);
 		struct policy_request again = requests[i];
 		_cleanup_loaded_ struct loaded same = policy_load_bytes(text, strlen(text), &again);
 

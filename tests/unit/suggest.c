@@ -15,7 +15,8 @@
 #define OUT	"\"NetworkDirection\":\"Outbound\",\"SrcProcessName\":\"curl\""
 #define TCP	OUT ",\"NetworkProtocol\":\"TCP\""
 #define UDP	OUT ",\"NetworkProtocol\":\"UDP\""
-#define IN	"\"NetworkDirection\":\"Inbound\",\"DstProcessName\":\"nc\",\"DstIpAddr\":\"192.0.2.2\""
+#define IN	"\"NetworkDirection\":\"Inbound\",\"DstProcessName\":\"nc\"," \
+		"\"DstIpAddr\":\"192.0.2.2\""
 
 /* A refused TCP connection to port 443 of a name. */
 #define REACHED(name) \
@@ -153,12 +154,12 @@ ParameterizedTestParameters(suggest, names_fold_only_as_far_as_one_owner_reaches
 		  ALLOW "  - \"https://*.example.com\"\n  - \"https://example.com\"\n" },
 		/* What has folded already does not stand between two others. */
 		{ REACHED("a.example.com") REACHED("a.m.example.com") REACHED("b.m.example.com")
-		  REACHED("z.example.com"), 2,
-		  ALLOW "  - \"https://*.example.com\"\n  - \"https://*.m.example.com\"\n" },
+			  REACHED("z.example.com"),
+		  2, ALLOW "  - \"https://*.example.com\"\n  - \"https://*.m.example.com\"\n" },
 		/* Another port is another entry. */
 		{ REACHED("a.example.com") "{\"Reason\":\"port\"," TCP ",\"DstPortNumber\":8443,"
-		  "\"DstFQDN\":\"b.example.com\"}\n", 2,
-		  ALLOW "  - \"https://a.example.com\"\n  - \"tcp://b.example.com:8443\"\n" },
+					   "\"DstFQDN\":\"b.example.com\"}\n",
+		  2, ALLOW "  - \"https://a.example.com\"\n  - \"tcp://b.example.com:8443\"\n" },
 		/* Public suffixes, from the list and its private section; and what it lacks. */
 		{ REACHED("a.com") REACHED("b.com"), 2,
 		  ALLOW "  - \"https://a.com\"\n  - \"https://b.com\"\n" },
@@ -168,9 +169,10 @@ ParameterizedTestParameters(suggest, names_fold_only_as_far_as_one_owner_reaches
 		  ALLOW "  - \"https://a.github.io\"\n  - \"https://b.github.io\"\n" },
 		{ REACHED("a.blob.core.windows.net") REACHED("b.blob.core.windows.net"), 2,
 		  ALLOW "  - \"https://a.blob.core.windows.net\"\n"
-		  "  - \"https://b.blob.core.windows.net\"\n" },
+			"  - \"https://b.blob.core.windows.net\"\n" },
 		{ REACHED("a.core.windows.net") REACHED("b.core.windows.net"), 2,
-		  ALLOW "  - \"https://a.core.windows.net\"\n  - \"https://b.core.windows.net\"\n" },
+		  ALLOW
+		  "  - \"https://a.core.windows.net\"\n  - \"https://b.core.windows.net\"\n" },
 		{ REACHED("a.internal") REACHED("b.internal"), 2,
 		  ALLOW "  - \"https://a.internal\"\n  - \"https://b.internal\"\n" },
 	};
@@ -202,10 +204,13 @@ Test(suggest, comments_say_who_needed_an_entry_and_how_often)
 	_cleanup_free_ char *text = NULL;
 
 	cr_assert_eq(suggest_text(records, 0, &diag, &text), 0);
-	cr_assert(strstr(text, "\"https://a.example\"  # 13 attempts by /usr/bin/git (1), curl (12)\n"),
+	cr_assert(strstr(text,
+			 "\"https://a.example\"  # 13 attempts by /usr/bin/git (1), curl (12)\n"),
 		  "%s", text);
-	cr_assert(strstr(text, "\"https://b.example\"  # asked for, never connected to; 1 attempt by curl\n"),
-		  "%s", text);
+	cr_assert(
+		strstr(text,
+		       "\"https://b.example\"  # asked for, never connected to; 1 attempt by curl\n"),
+		"%s", text);
 }
 
 /* Texts that would be YAML, terminal or pipeline commands if they came out as they are. */
@@ -297,7 +302,8 @@ Test(suggest, every_entry_is_read_back_and_covers_its_record)
 			char error[256];
 			bool covered = false;
 
-			cr_assert_eq(target_parse(needs[i].needed, needs[i].list, &target, error), 0);
+			cr_assert_eq(target_parse(needs[i].needed, needs[i].list, &target, error),
+				     0);
 			for (size_t j = 0; j < policy->rule_count; j++)
 				covered |= policy->rules[j].list == needs[i].list &&
 					   target_covers(&policy->rules[j].target, &target);

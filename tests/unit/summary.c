@@ -34,7 +34,9 @@ Test(summary, repeats_of_one_kind_are_one_row)
 	summary_event(summary, &event);
 	text = summary_text(summary, SUMMARY_TEXT);
 	cr_expect_eq(summary_violations(summary), 58);
-	cr_expect_not_null(strstr(text, "58  paste.example (198.51.100.7:443/tcp)  name not allowed"), "%s", text);
+	cr_expect_not_null(strstr(text,
+				  "58  paste.example (198.51.100.7:443/tcp)  name not allowed"),
+			   "%s", text);
 	cr_expect_not_null(strstr(text, "58 attempts blocked."), "%s", text);
 }
 
@@ -51,7 +53,8 @@ Test(summary, expected_refusals_are_no_violations)
 	text = summary_text(summary, SUMMARY_TEXT);
 	cr_expect_eq(summary_violations(summary), 0);
 	cr_expect_not_null(strstr(text, "0 attempts blocked, 4 more were expected"), "%s", text);
-	cr_expect_not_null(strstr(text, "Blocked as expected\n       4  telemetry.example"), "%s", text);
+	cr_expect_not_null(strstr(text, "Blocked as expected\n       4  telemetry.example"), "%s",
+			   text);
 	cr_expect_null(strstr(text, "\nBlocked\n"));
 }
 
@@ -72,8 +75,11 @@ Test(summary, an_inbound_callers_own_port_makes_no_row_of_its_own)
 
 Test(summary, what_was_reached_has_name_address_port_and_times)
 {
-	struct reached_key key = { .addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 9 },
-				   .port = 443, .protocol = IPPROTO_TCP };
+	struct reached_key key = {
+		.addr = { [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 9 },
+		.port = 443,
+		.protocol = IPPROTO_TCP
+	};
 	struct reached reached = { .count = 12 };
 	_cleanup_summary_ struct summary *summary = NULL;
 	_cleanup_free_ char *text = NULL;
@@ -82,7 +88,8 @@ Test(summary, what_was_reached_has_name_address_port_and_times)
 	reached.name_len = (__u32)name_reverse("dev.azure.com", reached.name);
 	summary_reached(summary, &key, &reached);
 	text = summary_text(summary, SUMMARY_TEXT);
-	cr_expect_not_null(strstr(text, "Reached\n      12  dev.azure.com (192.0.2.9:443/tcp)\n"), "%s", text);
+	cr_expect_not_null(strstr(text, "Reached\n      12  dev.azure.com (192.0.2.9:443/tcp)\n"),
+			   "%s", text);
 	cr_expect_not_null(strstr(text, "1 destination reached"), "%s", text);
 }
 
@@ -113,5 +120,7 @@ Test(summary, markdown_cannot_be_written_by_the_job)
 	cr_assert_eq(summary_new(&job_made, &summary), 0);
 	summary_event(summary, &event);
 	text = summary_text(summary, SUMMARY_MARKDOWN);
-	cr_expect_not_null(strstr(text, "| 1 | x\\|\\[l\\]\\(javascript:a\\)&lt;b\\>\\`c\\` \\(DNS\\) |"), "%s", text);
+	cr_expect_not_null(strstr(text,
+				  "| 1 | x\\|\\[l\\]\\(javascript:a\\)&lt;b\\>\\`c\\` \\(DNS\\) |"),
+			   "%s", text);
 }

@@ -48,8 +48,9 @@ Test(target, schemes_give_protocol_and_ports)
 		struct target target = parsed(rows[i].text, LIST_ALLOW);
 
 		cr_expect(target.protocol == rows[i].protocol && target.port_low == rows[i].low &&
-			  target.port_high == rows[i].high, "%s: protocol %u, ports %u-%u", rows[i].text,
-			  target.protocol, target.port_low, target.port_high);
+				  target.port_high == rows[i].high,
+			  "%s: protocol %u, ports %u-%u", rows[i].text, target.protocol,
+			  target.port_low, target.port_high);
 		cr_expect(!target.everything && !target.has_path, "%s", rows[i].text);
 	}
 }
@@ -63,8 +64,10 @@ Test(target, without_scheme_and_port_a_denial_is_for_everything)
 		struct target scheme = parsed("https://a.example", lists[i]);
 		struct target port = parsed("a.example:8443", lists[i]);
 
-		cr_expect(bare.everything && !bare.protocol && !bare.port_low && bare.port_high == 65535);
-		cr_expect(!scheme.everything && scheme.protocol == IPPROTO_TCP && scheme.port_low == 443);
+		cr_expect(bare.everything && !bare.protocol && !bare.port_low &&
+			  bare.port_high == 65535);
+		cr_expect(!scheme.everything && scheme.protocol == IPPROTO_TCP &&
+			  scheme.port_low == 443);
 		cr_expect(!port.everything && !port.protocol && port.port_low == 8443);
 	}
 }
@@ -132,8 +135,10 @@ Test(target, addresses_are_16_bytes_with_their_prefix)
 		cr_assert_eq(inet_pton(AF_INET6, rows[i].addr, addr), 1);
 		cr_expect_eq(target.kind, TARGET_PREFIX, "%s", rows[i].text);
 		cr_expect(!memcmp(target.addr, addr, ADDR_LEN), "%s", rows[i].text);
-		cr_expect_eq(target.prefix_bits, rows[i].bits, "%s: %u", rows[i].text, target.prefix_bits);
-		cr_expect_eq(target.port_low, rows[i].port, "%s: %u", rows[i].text, target.port_low);
+		cr_expect_eq(target.prefix_bits, rows[i].bits, "%s: %u", rows[i].text,
+			     target.prefix_bits);
+		cr_expect_eq(target.port_low, rows[i].port, "%s: %u", rows[i].text,
+			     target.port_low);
 	}
 }
 
@@ -276,7 +281,8 @@ Test(target, inbound_entries_are_prefixes_with_a_local_port)
 		int r = target_parse(rows[i].text, LIST_INBOUND, &target, error);
 
 		cr_expect_eq(r, rows[i].error ? -EINVAL : 0, "%s: %s", rows[i].text, error);
-		cr_expect(!rows[i].error || strstr(error, rows[i].error), "%s: %s", rows[i].text, error);
+		cr_expect(!rows[i].error || strstr(error, rows[i].error), "%s: %s", rows[i].text,
+			  error);
 	}
 }
 
@@ -296,7 +302,8 @@ Test(target, what_is_formatted_parses_to_the_same_target)
 	};
 	static const char *const schemes[] = { "", "https://", "http://", "ssh://", "any://" };
 	static const char *const ports[] = { "", ":443", ":22", ":53", ":1-65535", ":8000-8001" };
-	static const enum rule_list lists[] = { LIST_ALLOW, LIST_DENY, LIST_EXPECTED, LIST_INBOUND };
+	static const enum rule_list lists[] = { LIST_ALLOW, LIST_DENY, LIST_EXPECTED,
+						LIST_INBOUND };
 	char text[300], error[256], formatted[TARGET_TEXT_LEN];
 	unsigned int compared = 0;
 
@@ -367,7 +374,7 @@ Test(target, covering_is_by_host_protocol_and_ports)
 		struct target outer = parsed(rows[i].outer, LIST_ALLOW);
 		struct target inner = parsed(rows[i].inner, LIST_ALLOW);
 
-		cr_expect_eq(target_covers(&outer, &inner), rows[i].covers, "%s over %s", rows[i].outer,
-			     rows[i].inner);
+		cr_expect_eq(target_covers(&outer, &inner), rows[i].covers, "%s over %s",
+			     rows[i].outer, rows[i].inner);
 	}
 }

@@ -9,7 +9,8 @@
 
 Test(text, a_word_that_is_nearly_another_is_told)
 {
-	static const char *const words[] = { "allow", "deny", "expected", "organization", "values" };
+	static const char *const words[] = { "allow", "deny", "expected", "organization",
+					     "values" };
 	static const struct { const char *word, *nearest; } rows[] = {
 		{ "alow", "allow" }, { "allwo", "allow" }, { "Allow", "allow" }, { "denny", "deny" },
 		{ "dney", "deny" },
@@ -21,7 +22,8 @@ Test(text, a_word_that_is_nearly_another_is_told)
 		const char *nearest = text_nearest(rows[i].word, words, ARRAY_SIZE(words));
 
 		if (rows[i].nearest)
-			cr_expect_str_eq(nearest ? nearest : "none", rows[i].nearest, "%s", rows[i].word);
+			cr_expect_str_eq(nearest ? nearest : "none", rows[i].nearest, "%s",
+					 rows[i].word);
 		else
 			cr_expect_null(nearest, "'%s' is not '%s'", rows[i].word, nearest);
 	}

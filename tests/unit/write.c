@@ -81,7 +81,8 @@ Test(write, yaml_reads_back_as_the_same_policy)
 
 Test(write, each_rule_says_where_it_stands)
 {
-	_cleanup_loaded_ struct loaded got = policy_load_text("allow:\n  - a.example\npresets: [go]\n");
+	_cleanup_loaded_ struct loaded got =
+		policy_load_text("allow:\n  - a.example\npresets: [go]\n");
 	_cleanup_free_ char *text = shown(got.policy, policy_write_yaml);
 
 	cr_expect(strstr(text, "  - \"https://a.example\""), "%s", text);
@@ -111,9 +112,11 @@ Test(write, json_has_every_rule)
 	cr_assert_not_null(json, "%s", text);
 	cr_expect_eq(json_array_size(json_object_get(json, "rules")), got.policy->rule_count);
 	rule = json_array_get(json_object_get(json, "rules"), 1);
-	cr_expect_str_eq(json_string_value(json_object_get(rule, "target")), "tcp://[2001:db8::]/32:80-90");
+	cr_expect_str_eq(json_string_value(json_object_get(rule, "target")),
+			 "tcp://[2001:db8::]/32:80-90");
 	cr_expect_str_eq(json_string_value(json_object_get(rule, "expires")), "2030-02-28");
-	cr_expect_str_eq(json_string_value(json_object_get(rule, "name")), got.policy->rules[1].label);
+	cr_expect_str_eq(json_string_value(json_object_get(rule, "name")),
+			 got.policy->rules[1].label);
 	cr_expect_str_eq(json_string_value(json_object_get(json, "mode")), "audit");
 	cr_expect_eq(json_array_size(json_object_get(json, "dns_servers")), 2);
 	json_decref(json);

@@ -104,7 +104,8 @@ Test(yaml, what_a_policy_may_not_use_is_an_error_at_its_place)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_outcome_ struct outcome got = read_bytes(rows[i].text, strlen(rows[i].text));
+		_cleanup_outcome_ struct outcome got =
+			read_bytes(rows[i].text, strlen(rows[i].text));
 
 		cr_expect_eq(got.diag.errors, 1, "%s: %s", rows[i].text, got.messages);
 		cr_expect(!strncmp(got.messages, rows[i].message, strlen(rows[i].message)),
@@ -155,7 +156,8 @@ Test(yaml, syntax_errors_say_what_was_probably_meant)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		_cleanup_outcome_ struct outcome got = read_bytes(rows[i].text, strlen(rows[i].text));
+		_cleanup_outcome_ struct outcome got =
+			read_bytes(rows[i].text, strlen(rows[i].text));
 
 		cr_expect_eq(got.result, -EINVAL, "%s", rows[i].text);
 		cr_expect_null(got.node);

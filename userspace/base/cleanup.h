@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One resource, one cleanup attribute: a reader can check a function without reading its callees. */
+/*
+ * One resource, one cleanup attribute: a reader can check a function without reading its callees.
+ */
 #ifndef BUILDFENCE_CLEANUP_H
 #define BUILDFENCE_CLEANUP_H
 

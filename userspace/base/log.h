@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Messages of commands to the person who runs them, on standard error. Library code returns errors. */
+/*
+ * Messages of commands to the person who runs them, on standard error. Library code returns errors.
+ */
 #ifndef BUILDFENCE_LOG_H
 #define BUILDFENCE_LOG_H
 

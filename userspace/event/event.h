@@ -31,7 +31,7 @@ struct event {
 	struct timespec start;		/* CLOCK_REALTIME of the first and the last attempt */
 	struct timespec end;
 	bool kept_apart;		/* false: only job, reason and count are known */
-	bool first;			/* the first attempt of its kind, at once; false: repeats, folded */
+	bool first;			/* the first of its kind, at once; false: repeats, folded */
 	const struct rule *rule;	/* that decided, or NULL */
 	char name[NAME_LEN * 4 + 1];	/* forward, escaped: printable ASCII only */
 	char *process;			/* SrcProcessName: the program's path, else comm; escaped */

@@ -23,7 +23,8 @@ static const struct {
 	[REASON_DNS_NAME] = { "name not allowed", NULL },
 	[REASON_DNS_SERVER] = { "not one of the allowed DNS servers",
 				"ask the machine's own, or list it under dns: servers:" },
-	[REASON_DNS_MALFORMED] = { "not a plain DNS question", "only A, AAAA and similar questions, "
+	[REASON_DNS_MALFORMED] = { "not a plain DNS question",
+				   "only A, AAAA and similar questions, "
 				   "one per message, can pass" },
 	[REASON_METADATA] = { "cloud metadata service", "to allow: metadata: allow" },
 	[REASON_INBOUND] = { "inbound, nobody asked for it", NULL },
@@ -171,5 +172,6 @@ void sentence_why(const struct event *event, struct text *out)
 		text_printf(out, "; to allow: give it a later `expires`");
 	else if (reason != REASON_TAMPER && event->kept_apart && entry_suggest(event, entry))
 		text_printf(out, "; to allow%s: \"%s\"",
-			    event->refusal.direction == DIRECTION_IN ? " under inbound" : "", entry);
+			    event->refusal.direction == DIRECTION_IN ? " under inbound" : "",
+			    entry);
 }

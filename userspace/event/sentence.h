@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* An event in words: who, where to, why not, and what to do. Shared by the lines and the summary. */
+/*
+ * An event in words: who, where to, why not, and what to do. Shared by the lines and the summary.
+ */
 #ifndef BUILDFENCE_SENTENCE_H
 #define BUILDFENCE_SENTENCE_H
 
 #include "base/text.h"
 #include "event/event.h"
 
-/* "curl[4711] -> paste.example (198.51.100.7:443/tcp)", "198.51.100.9:40112 -> :8080/tcp nginx[12]" */
+/*
+ * "curl[4711] -> paste.example (198.51.100.7:443/tcp)", "198.51.100.9:40112 -> :8080/tcp nginx[12]"
+ */
 void sentence_who(const struct event *event, struct text *out);
 
 /* The same without the process: "paste.example (198.51.100.7:443/tcp)". */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A line per event for the person who watches. The first attempt of a kind shows at once, repeats as
- * one line a second. Under a flood of different ones some lines are left out, and their number said;
- * the records and the summary have all.
+ * A line per event for the person who watches. The first attempt of a kind shows at once, repeats
+ * as one line a second. Under a flood of different ones some lines are left out, and their number
+ * said; the records and the summary have all.
  */
 #include <errno.h>
 #include <stdlib.h>

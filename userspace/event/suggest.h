@@ -13,7 +13,7 @@ struct diagnostics;
 
 struct suggest_options {
 	const char *source;		/* name of `records` in messages */
-	unsigned int fold;		/* names below one parent that become a wildcard; 0: never */
+	unsigned int fold;		/* names of one parent that become a wildcard; 0: never */
 };
 
 /*

@@ -18,10 +18,13 @@ struct guard_options {
 	uint32_t jobs_max;		/* at most this many jobs at the same time; 0: 1 */
 	uint32_t policies_max;		/* at most this many policies at the same time; 0: 2 */
 	size_t ring_bytes;		/* 0: 1 MiB; must be a power of two */
-	struct job_slot trial;		/* tests only: what BPF_PROG_TEST_RUN judges by; else zero */
+	struct job_slot trial;		/* tests only: what a BPF_PROG_TEST_RUN judges by */
 };
 
-/* Opens and loads all programs and maps; nothing is attached. Returns 0 or -errno (said on stderr's log). */
+/*
+ * Opens and loads all programs and maps; nothing is attached. Returns 0 or -errno (said on
+ * stderr's log).
+ */
 int guard_open(const struct guard_options *options, struct guard **ret_guard);
 
 /* Frees maps and programs that no cgroup and no pin holds. NULL is fine. */

@@ -65,8 +65,8 @@ int guard_job_add(struct guard *guard, uint32_t *ret_job)
 		return -ENOSPC;
 	entry = &guard->jobs[job];
 	*entry = (struct guard_job){
-		.used = true, .learned_fd = -1, .questions_fd = -1, .peers_fd = -1, .reached_fd = -1,
-		.folds_fd = { -1, -1 },
+		.used = true, .learned_fd = -1, .questions_fd = -1, .peers_fd = -1,
+		.reached_fd = -1, .folds_fd = { -1, -1 },
 	};
 	error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job, &zero,
 				    BPF_ANY);
@@ -150,7 +150,9 @@ static bool way_has_next(int fd, const void *key)
 int guard_sweep(struct guard *guard)
 {
 	uint64_t now = boot_ns();
-	/* Long after the kernel may reuse an entry (LEARNED_REUSE_NS): the two never meet at one. */
+	/*
+	 * Long after the kernel may reuse an entry (LEARNED_REUSE_NS): the two never meet at one.
+	 */
 	uint64_t learned_before = now > LEARNED_SWEEP_NS ? now - LEARNED_SWEEP_NS : 0;
 	int error = 0;
 

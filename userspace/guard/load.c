@@ -43,7 +43,8 @@ static int sizes_set(struct guard *guard)
 		return cpus;
 	skeleton->rodata->scratch_count = (uint32_t)cpus * SCRATCH_PER_CPU;
 	skeleton->rodata->has_set_retval = probe_set_retval();
-	error = bpf_map__set_max_entries(skeleton->maps.scratches, (uint32_t)cpus * SCRATCH_PER_CPU);
+	error = bpf_map__set_max_entries(skeleton->maps.scratches,
+					 (uint32_t)cpus * SCRATCH_PER_CPU);
 	for (size_t i = 0; !error && i < ARRAY_SIZE(per_job); i++)
 		error = bpf_map__set_max_entries(per_job[i], guard->jobs_max + 1);
 	for (size_t i = 0; !error && i < ARRAY_SIZE(per_policy); i++)
@@ -125,7 +126,9 @@ void guard_close(struct guard *guard)
 	for (uint32_t job = 1; guard->jobs && job <= guard->jobs_max; job++) {
 		struct guard_job *entry = &guard->jobs[job];
 
-		/* Pinned links stay in force; those of a job that was never attached do not exist. */
+		/*
+		 * Pinned links stay in force; those of a job that was never attached do not exist.
+		 */
 		for (size_t i = 0; i < GUARD_PROGRAMS; i++)
 			bpf_link__destroy(entry->links[i]);
 		if (entry->used) {

@@ -142,7 +142,8 @@ int guard_pins_collect(void)
 	while (!error && (entry = directory_next(directory))) {
 		const char *tag = entry->d_name + strlen("run-");
 
-		if (strncmp(entry->d_name, "run-", strlen("run-")) || owner_state(tag) != OWNER_DEAD)
+		if (strncmp(entry->d_name, "run-", strlen("run-")) ||
+		    owner_state(tag) != OWNER_DEAD)
 			continue;
 		if (folder_is_dead(dirfd(directory), entry->d_name))
 			error = folder_remove(dirfd(directory), entry->d_name);

@@ -16,7 +16,8 @@ int inner_map_add(const struct bpf_map *outer, uint32_t index, enum bpf_map_type
 	_cleanup_close_ int fd = -1;
 	int error;
 
-	fd = bpf_map_create(type, bpf_map__name(outer), key_size, value_size, max_entries, &options);
+	fd = bpf_map_create(type, bpf_map__name(outer), key_size, value_size, max_entries,
+			    &options);
 	if (fd < 0)
 		return fd;
 	error = bpf_map_update_elem(bpf_map__fd(outer), &index, &fd, BPF_ANY);
@@ -58,10 +59,10 @@ static int prefixes_add(struct guard *guard, uint32_t policy, const struct image
 
 static int port_rules_add(struct guard *guard, uint32_t policy, const struct image *image)
 {
-	_cleanup_close_ int fd = inner_map_add(guard->skeleton->maps.port_rules, policy,
-					       BPF_MAP_TYPE_ARRAY, sizeof(uint32_t),
-					       sizeof(struct port_rule),
-					       entries_max(image->port_rule_count), BPF_F_INNER_MAP);
+	_cleanup_close_ int fd =
+		inner_map_add(guard->skeleton->maps.port_rules, policy, BPF_MAP_TYPE_ARRAY,
+			      sizeof(uint32_t), sizeof(struct port_rule),
+			      entries_max(image->port_rule_count), BPF_F_INNER_MAP);
 	int error = fd < 0 ? fd : 0;
 
 	for (uint32_t i = 0; !error && i < image->port_rule_count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the kernel recorded, exact: every refused attempt was counted once in refused[], and is given
- * out once: through the ring, from a fold table, or among those that could not be kept apart.
+ * What the kernel recorded, exact: every refused attempt was counted once in refused[], and is
+ * given out once: through the ring, from a fold table, or among those that could not be kept apart.
  */
 #include "guard/internal.h"
 
@@ -62,7 +62,8 @@ static void folds_take(struct guard *guard, int fd, refusal_fn take, void *conte
 			break;
 		count = fold.count - (fold.announced ? 1 : 0);
 		if (count)
-			refusal_give(guard, &fold.refusal, count, fold.last_ns, true, take, context);
+			refusal_give(guard, &fold.refusal, count, fold.last_ns, true, take,
+				     context);
 	}
 }
 
@@ -136,8 +137,8 @@ int guard_job_drain(struct guard *guard, uint32_t job, refusal_fn take, void *co
 	error = guard_counters_read(guard, job, &counters);
 	for (uint32_t reason = 0; !error && reason < REASON_SLOTS; reason++) {
 		if (counters.refused[reason] > entry->given[reason])
-			lost_give(guard, job, reason, counters.refused[reason] - entry->given[reason],
-				  take, context);
+			lost_give(guard, job, reason,
+				  counters.refused[reason] - entry->given[reason], take, context);
 	}
 	return error;
 }

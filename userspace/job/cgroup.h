@@ -21,7 +21,7 @@ void cgroup_name_clean(const char *job, char *ret_name, size_t size);
 
 struct cgroup {
 	int parent_fd;
-	int fd;			/* the directory; O_RDONLY, so that it can be listed and attached to */
+	int fd;			/* the directory, O_RDONLY: it can be listed and attached to */
 	char *name;
 	char *path;		/* from cgroup2's root */
 	char *directory;	/* in the file system, for messages */

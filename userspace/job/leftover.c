@@ -77,7 +77,8 @@ static int dead_collect_below(int cgroup_fd)
 		if (name_split(entry->d_name, tag, &keep) && owner_state(tag) == OWNER_DEAD) {
 			result = dead_remove(cgroup_fd, entry->d_name, tag, keep);
 		} else {
-			child = openat(cgroup_fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+			child = openat(cgroup_fd, entry->d_name,
+				       O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 			if (child >= 0)
 				result = dead_collect_below(child);
 		}
@@ -136,7 +137,8 @@ static void warden_run(const struct cgroup *cgroup, int pipe_fd, const char *tag
 
 	if (TEMP_FAILURE_RETRY(read(5, &word, 1)) == 1)
 		_exit(EXIT_SUCCESS);
-	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag) || cgroup_remove(3, cgroup->name))
+	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag) ||
+	    cgroup_remove(3, cgroup->name))
 		_exit(EXIT_FAILURE);
 	_exit(EXIT_SUCCESS);
 }

@@ -57,7 +57,7 @@ struct run {
 	uint64_t attempts_lost;
 };
 
-/* --- events ------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void record_write(struct run *run, const struct event *event)
 {
@@ -73,13 +73,15 @@ static void record_write(struct run *run, const struct event *event)
 	run->attempts_lost += event->count;
 }
 
-static void refusal_take(const struct refusal *refusal, uint64_t count, uint64_t last_ns, bool apart,
-			 void *context)
+static void refusal_take(const struct refusal *refusal, uint64_t count, uint64_t last_ns,
+			 bool apart, void *context)
 {
 	struct run *run = context;
 	struct event event;
 
-	/* Failure is not counted: the connection stays refused, and only hangs until it times out. */
+	/*
+	 * Failure is not counted: the connection stays refused, and only hangs until it times out.
+	 */
 	if (refusal->flags & REFUSAL_RESET)
 		guard_reset(refusal);
 	if (event_fill(&run->event_job, refusal, count, last_ns, apart, run->first, &event)) {
@@ -96,7 +98,8 @@ static void refusal_take(const struct refusal *refusal, uint64_t count, uint64_t
 	event_clear(&event);
 }
 
-static void reached_take(const struct reached_key *key, const struct reached *reached, void *context)
+static void reached_take(const struct reached_key *key, const struct reached *reached,
+			 void *context)
 {
 	struct run *run = context;
 
@@ -141,16 +144,16 @@ static void signal_take(const struct signalfd_siginfo *signal, void *context)
 		kill(run->own_group ? -run->pid : run->pid, (int)signal->ssi_signo);
 }
 
-/* --- before ------------------------------------------------------------------------------------ */
+/* --- before ----------------------------------------------------------------------------------- */
 
 static int inputs_check(struct run *run)
 {
 	int fd, error = descriptors_check(&fd);
 
 	if (error == -EBADF)
-		log_error("descriptor %d (standard %s) is a network socket, which would stay outside the "
-			  "guard: use a pipe or a file", fd,
-			  fd == 0 ? "input" : fd == 1 ? "output" : "error");
+		log_error("descriptor %d (standard %s) is a network socket, which would stay "
+			  "outside the guard: use a pipe or a file",
+			  fd, fd == 0 ? "input" : fd == 1 ? "output" : "error");
 	else if (error)
 		log_error("cannot list the inherited descriptors: %s", strerror(-error));
 	if (error)
@@ -184,7 +187,8 @@ static int outputs_open(struct run *run)
 	}
 	if (options->report) {
 		/* Opened now, so that the job cannot put something else in its place. */
-		fd = open(options->report, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+		fd = open(options->report, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			  0644);
 		run->report = fd < 0 ? NULL : fdopen(fd, "w");
 		if (!run->report) {
 			error = -errno;
@@ -265,10 +269,12 @@ static int guard_put_on(struct run *run, uint32_t policy)
 		log_error("cannot start the process that cleans up after us: %s", strerror(-error));
 		return error;
 	}
-	error = guard_attach(run->guard, run->cgroup->fd, run->job, policy, run->policy->mode, &blocker);
+	error = guard_attach(run->guard, run->cgroup->fd, run->job, policy, run->policy->mode,
+			     &blocker);
 	if (blocker)
-		log_error("cannot attach the guard to %s: the cgroup %s has a program of its own that "
-			  "allows no others below (attached with flags 0; see bpftool cgroup show %s)",
+		log_error("cannot attach the guard to %s: the cgroup %s has a program of its own "
+			  "that allows no others below (attached with flags 0; see bpftool cgroup "
+			  "show %s)",
 			  run->cgroup->directory, blocker, blocker);
 	else if (error)
 		log_error("cannot attach the guard to %s: %s", run->cgroup->directory,
@@ -293,7 +299,8 @@ static int records_prepare(struct run *run)
 	if (!error)
 		error = loop_signals_add(run->loop, &run->signals, signal_take, run);
 	if (!error)
-		error = loop_fd_add(run->loop, guard_refusals_fd(run->guard), EPOLLIN, firsts_read, run);
+		error = loop_fd_add(run->loop, guard_refusals_fd(run->guard), EPOLLIN, firsts_read,
+				    run);
 	if (!error)
 		error = loop_timer_add(run->loop, DRAIN_MS, repeats_read, run);
 	if (!error)
@@ -323,7 +330,7 @@ static int run_prepare(struct run *run)
 	return error;
 }
 
-/* --- the command ------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
 /* A signal that came while we prepared ends the run before it begins. Returns it, or 0. */
 static int signal_pending(void)
@@ -363,7 +370,9 @@ static int command_run(struct run *run)
 	}
 	error = loop_run(run->loop);
 	if (error) {
-		/* Nothing would be recorded any more: end the job rather than leave it unwatched. */
+		/*
+		 * Nothing would be recorded any more: end the job rather than leave it unwatched.
+		 */
 		log_error("cannot wait for events: %s; the job is killed", strerror(-error));
 		kill(run->pid, SIGKILL);
 		waitpid(run->pid, &run->wait_status, 0);
@@ -371,7 +380,7 @@ static int command_run(struct run *run)
 	return wait_exit_status(run->wait_status);
 }
 
-/* --- after ------------------------------------------------------------------------------------- */
+/* --- after ------------------------------------------------------------------------------------ */
 
 /* Ends what still runs. Returns whether the cgroup is empty, so that the guard may go. */
 static bool leftovers_end(struct run *run)
@@ -388,8 +397,9 @@ static bool leftovers_end(struct run *run)
 	if (error == -ENODEV || error == -ENOENT)
 		return true;
 	if (error)
-		log_error("cannot end what is left in %s: %s; it stays guarded, and the next run tries "
-			  "again", run->cgroup->directory, strerror(-error));
+		log_error("cannot end what is left in %s: %s; it stays guarded, and the next run "
+			  "tries again",
+			  run->cgroup->directory, strerror(-error));
 	return !error;
 }
 
@@ -420,7 +430,8 @@ static void account_give(struct run *run, bool empty)
 		summary_write(run->summary, SUMMARY_TEXT, stderr);
 	report_write(run);
 	if (run->records_lost)
-		log_error("%" PRIu64 " records (%" PRIu64 " attempts) could not be written to %s: %s",
+		log_error("%" PRIu64 " records (%" PRIu64
+			  " attempts) could not be written to %s: %s",
 			  run->records_lost, run->attempts_lost, run->options->events,
 			  strerror(-run->record_error));
 }

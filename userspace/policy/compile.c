@@ -89,6 +89,34 @@ static void compiler_release(struct compiler *compiler)
 	image_free(compiler->image);
 }
 
+/* The lengths of ::ffff:127.0.0.0/104 and ::1/128, behind the direction. */
+static bool prefix_is_loopback(const struct prefix_key *key)
+{
+	static const uint8_t v4[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127 };
+	static const uint8_t v6[ADDR_LEN] = { [ADDR_LEN - 1] = 1 };
+
+	if (key->prefix_bits >= 8 + 8 * sizeof(v4) && !memcmp(key->addr, v4, sizeof(v4)))
+		return true;
+	return key->prefix_bits == 8 + 8 * ADDR_LEN && !memcmp(key->addr, v6, ADDR_LEN);
+}
+
+/* Is all of loopback allowed? Its runs hold what wider entries say, and denies stand first. */
+static bool loopback_is_open(const struct image *image)
+{
+	bool open = false;
+
+	for (size_t i = 0; i < image->prefix_count; i++) {
+		const struct rule_run *run = &image->prefixes[i].rule.run;
+
+		if (!prefix_is_loopback(&image->prefixes[i].key))
+			continue;
+		if (!run->count || image->port_rules[run->first].action != ACTION_ALLOW)
+			return false;
+		open = true;
+	}
+	return open;
+}
+
 int policy_compile(const struct policy *policy, const struct machine_dns *dns, time_t now,
 		   struct diagnostics *diag, struct image **ret_image)
 {
@@ -111,6 +139,7 @@ int policy_compile(const struct policy *policy, const struct machine_dns *dns, t
 	settings_fill(&compiler, &image->settings);
 	image->port_rules = TAKE_PTR(compiler.pool.rules);
 	image->port_rule_count = compiler.pool.count;
+	image->settings.loopback_open = loopback_is_open(image);
 	*ret_image = TAKE_PTR(compiler.image);
 	return 0;
 }

@@ -103,7 +103,9 @@ static bool prefixes_next(const struct differ *differ, size_t at[2],
 	return ret[0] || ret[1];
 }
 
-/* The name of a key, forward again. Returns whether the key ends a label: the name itself has it. */
+/*
+ * The name of a key, forward again. Returns whether the key ends a label: the name itself has it.
+ */
 static bool key_name(const struct name_key *key, struct target *ret_host)
 {
 	size_t len = key->prefix_bits / 8;
@@ -159,7 +161,8 @@ static int prefixes_diff(const struct differ *differ, struct levels *levels)
 	levels->depth = 0;
 	while (!r && prefixes_next(differ, at, entries)) {
 		const struct prefix_key *key = entries[0] ? &entries[0]->key : &entries[1]->key;
-		const struct region *around = levels_leave(levels, &key->direction, key->prefix_bits);
+		const struct region *around =
+			levels_leave(levels, &key->direction, key->prefix_bits);
 		struct target host = { .kind = TARGET_PREFIX };
 		struct region region = { .around = around };
 

@@ -19,8 +19,11 @@ struct diff_change {
 	enum diff_kind kind;
 	enum flow_direction direction;
 	struct target target;		/* host, protocol and ports */
-	bool portless;			/* only protocols other than TCP and UDP: ports mean nothing */
-	/* That allows: b's where opened, a's where closed. NULL: `loopback` or `metadata`; DIFF_EXCEPT. */
+	bool portless;			/* only protocols without ports: neither TCP nor UDP */
+	/*
+	 * That allows: b's where opened, a's where closed. NULL: `loopback`
+	 * or `metadata`; DIFF_EXCEPT.
+	 */
 	const struct rule *rule;
 	const struct rule *denied_by;	/* closed by a deny rule of b, or NULL */
 };

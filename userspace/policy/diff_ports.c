@@ -201,7 +201,8 @@ static int segments_collect(const struct differ *differ, const struct region *re
 static struct segment *segment_find(struct segments *segments, const struct segment *wanted)
 {
 	for (size_t i = 0; i < segments->count; i++) {
-		if (segments->list[i].low == wanted->low && segments->list[i].high == wanted->high &&
+		if (segments->list[i].low == wanted->low &&
+		    segments->list[i].high == wanted->high &&
 		    segment_same(&segments->list[i], wanted))
 			return &segments->list[i];
 	}

@@ -243,7 +243,8 @@ static int entry_read_map(struct reading *reading, enum rule_list list, const st
 		} else {
 			const char *nearest = text_nearest(key->text, keys, ARRAY_SIZE(keys));
 
-			node_report(reading, key, nearest ? "unknown key '%.60s'; did you mean '%s'?" :
+			node_report(reading, key, nearest ?
+				    "unknown key '%.60s'; did you mean '%s'?" :
 				    "unknown key '%.60s'; an entry has to, name, reason, expires, tls, if",
 				    key->text, nearest);
 		}

@@ -270,7 +270,8 @@ static bool query_is_dns(const struct query *query)
 	static const uint8_t docker[ADDR_LEN] = { [10] = 0xff, 0xff, 127, 0, 0, 11 };
 
 	return query->direction == DIRECTION_OUT &&
-	       (query->port == DNS_PORT || (query->has_addr && !memcmp(query->addr, docker, ADDR_LEN)));
+	       (query->port == DNS_PORT ||
+		(query->has_addr && !memcmp(query->addr, docker, ADDR_LEN)));
 }
 
 /* Only the policy's resolvers may be asked; which names, is judged by the question. */
@@ -352,7 +353,8 @@ static const struct rule *question_allow(const struct subject *subject)
 		const struct rule *rule = &subject->policy->rules[i];
 
 		if (rule_acts(rule, ACTION_ALLOW, subject->now) && rule_covers(rule, subject) &&
-		    (!best || target_specificity(&rule->target) > target_specificity(&best->target)) &&
+		    (!best ||
+		     target_specificity(&rule->target) > target_specificity(&best->target)) &&
 		    allow_survives(subject, rule))
 			best = rule;
 	}

@@ -21,7 +21,7 @@ struct query {
 	bool has_addr;
 	uint8_t protocol;
 	uint16_t port;
-	uint8_t direction;		/* enum flow_direction; IN: addr is the peer, port is local */
+	uint8_t direction;		/* enum flow_direction; IN: addr is the peer, port local */
 	bool to_resolver;		/* addr is one of the policy's resolvers */
 };
 
@@ -30,8 +30,8 @@ struct explanation {
 	bool expected;			/* denied, but listed under `expected` */
 	enum refusal_reason reason;
 	/*
-	 * The rule that decided, or for a refusal that nothing decided the one that makes it expected
-	 * or expired. NULL: no rule, or loopback or metadata.
+	 * The rule that decided, or for a refusal that nothing decided the one that makes it
+	 * expected or expired. NULL: no rule, or loopback or metadata.
 	 */
 	const struct rule *rule;
 	const struct rule *near[8];	/* rules that nearly matched (right name, other port ...) */

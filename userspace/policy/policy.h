@@ -38,7 +38,7 @@ struct target {
 	uint16_t port_low;
 	uint16_t port_high;
 	bool has_path;			/* a URL path stood there, which is not enforced */
-	bool everything;		/* no scheme and no port were given: in `deny` and `expected`, all ports */
+	bool everything;		/* no scheme, no port: in `deny` and `expected`, all ports */
 };
 
 enum rule_list {
@@ -46,7 +46,7 @@ enum rule_list {
 	LIST_DENY,
 	LIST_EXPECTED,
 	LIST_INBOUND,
-	LIST_BUILTIN,			/* loopback, metadata: written by the compiler, not the author */
+	LIST_BUILTIN,			/* loopback, metadata: the compiler's, not the author's */
 };
 
 struct rule {

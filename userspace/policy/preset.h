@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Presets: allowlists built into the binary from policy/NAME.yaml. A policy file names them under
- * `presets:`; an entry there with a slash, or that ends in .yaml, is a file, relative to the policy.
+ * `presets:`; an entry there with a slash, or that ends in .yaml, is a file, relative to the
+ * policy.
  *
  * What a preset may hold (reading it is read.c's work, by the rules of any policy file):
  *
  *	version: 1
  *	description: Azure Repos, Pipelines and Artifacts	# one line
  *	source: https://example.com/where-the-entries-come-from	# a text, or a list of texts
- *	date: 2025-04-02					# when that source was written or read
+ *	date: 2025-04-02				# when that source was written or read
  *	placeholders:						# every {word} in the entries below
  *	  organization: the name in the older address, https://NAME.visualstudio.com
  *	allow:

@@ -144,8 +144,8 @@ static int preset_read(struct loading *loading, const char *name, const char *po
 			return 0;
 	}
 	if (loading->preset_count == PRESETS_READ_MAX) {
-		diagnostics_error(loading->reading.diag, policy_file ? policy_file : "--preset", 0, 0,
-				  "more than %d presets", PRESETS_READ_MAX);
+		diagnostics_error(loading->reading.diag, policy_file ? policy_file : "--preset", 0,
+				  0, "more than %d presets", PRESETS_READ_MAX);
 		return 0;
 	}
 	loading->presets[loading->preset_count++] = name;

@@ -73,7 +73,8 @@ static int labels_check(const char *name, char ret_error[static 256])
 			if (!is_name_byte(label[i]))
 				return target_refuse(ret_error,
 						     "'%c' cannot stand in a host name ('%.100s')",
-						     isgraph((unsigned char)label[i]) ? label[i] : '?',
+						     isgraph((unsigned char)label[i]) ?
+						     label[i] : '?',
 						     name);
 		}
 		if (!label[len])
