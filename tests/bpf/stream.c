@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* DNS over TCP: wherever a message is split, it is judged and learned from as a whole. */
+#include <criterion/criterion.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "world.h"
+
+static const char rules[] = "allow: [ https://dev.azure.com ]";
+
+static void connection_make(struct world *world, int server, int *ret_job, int *ret_far)
+{
+	int on = 1;
+
+	*ret_job = socket_job(world, AF_INET, SOCK_STREAM);
+	cr_assert_eq(connect_to(*ret_job, RESOLVER, DNS_PORT), 0);
+	*ret_far = accept(server, NULL, NULL);
+	cr_assert(*ret_far >= 0);
+	setsockopt(*ret_job, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	setsockopt(*ret_far, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void framed_add(struct made *stream, const struct made *message)
+{
+	made_u16(stream, (uint16_t)message->len);
+	made_add(stream, message->bytes, message->len);
+}
+
+static size_t bytes_heard(int fd, size_t wanted, int timeout_ms)
+{
+	uint8_t bytes[sizeof(((struct made *)0)->bytes)];
+	size_t heard = 0;
+
+	while (heard < wanted && hears(fd, timeout_ms)) {
+		ssize_t len = recv(fd, bytes, wanted - heard, 0);
+
+		if (len <= 0)
+			break;
+		heard += (size_t)len;
+	}
+	return heard;
+}
+
+static void send_split(int fd, const struct made *stream, size_t at)
+{
+	cr_expect_eq(send(fd, stream->bytes, at, MSG_NOSIGNAL), (ssize_t)at);
+	cr_expect_eq(send(fd, stream->bytes + at, stream->len - at, MSG_NOSIGNAL),
+		     (ssize_t)(stream->len - at));
+}
+
+Test(stream, a_message_split_at_any_byte_is_read_whole, .timeout = 60)
+{
+	_cleanup_world_ struct world world;
+	int server, job, far;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	connection_make(&world, server, &job, &far);
+	for (uint16_t at = 1; at < 32; at++) {
+		struct made message = {}, questions = {}, answers = {};
+		struct learned learned;
+		char addr[32];
+
+		snprintf(addr, sizeof(addr), "198.51.100.%u", at);
+		made_question(&message, at, "dev.azure.com", DNS_A);
+		framed_add(&questions, &message);
+		send_split(job, &questions, at);
+		cr_assert_eq(bytes_heard(far, questions.len, 1000), questions.len, "at %u", at);
+		message.len = 0;
+		made_answer(&message, at, "dev.azure.com", DNS_A, 1);
+		made_record_addr(&message, NULL, 60, addr);
+		framed_add(&answers, &message);
+		send_split(far, &answers, at);
+		cr_assert_eq(bytes_heard(job, answers.len, 1000), answers.len, "at %u", at);
+		cr_expect(learned_find(&world, addr, &learned), "at %u", at);
+	}
+	cr_expect_eq(refusals_take(world.guard, world.job).refusals, 0);
+}
+
+Test(stream, a_refused_question_never_arrives_whole_wherever_it_is_split, .timeout = 60)
+{
+	_cleanup_world_ struct world world;
+	struct made message = {}, refused = {};
+	int server;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	made_question(&message, 7, "secret.paste.example", DNS_A);
+	framed_add(&refused, &message);
+	for (size_t at = 1; at < refused.len; at++) {
+		int job, far;
+
+		connection_make(&world, server, &job, &far);
+		send_split(job, &refused, at);
+		cr_expect_lt(bytes_heard(far, refused.len, 10), refused.len, "split at %zu", at);
+		close(far);
+		close(job);
+	}
+	cr_expect_geq(refusals_take(world.guard, world.job).refusals, refused.len - 1);
+}
+
+Test(stream, of_two_questions_in_one_segment_both_must_be_allowed)
+{
+	_cleanup_world_ struct world world;
+	struct made allowed = {}, refused = {}, both = {};
+	int server, job, far;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	connection_make(&world, server, &job, &far);
+	made_question(&allowed, 7, "dev.azure.com", DNS_A);
+	made_question(&refused, 8, "secret.paste.example", DNS_A);
+	framed_add(&both, &allowed);
+	framed_add(&both, &refused);
+	cr_expect_eq(send(job, both.bytes, both.len, MSG_NOSIGNAL), (ssize_t)both.len);
+	cr_expect_eq(bytes_heard(far, both.len, 50), 0);
+	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
+}
