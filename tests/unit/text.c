@@ -54,6 +54,18 @@ Test(text, a_string_grows_and_is_handed_over)
 	cr_expect_null(text.bytes);
 }
 
+Test(text, a_copy_ends_where_its_buffer_does)
+{
+	char copy[4];
+
+	text_copy(copy, sizeof(copy), "abc");
+	cr_expect_str_eq(copy, "abc");
+	text_copy(copy, sizeof(copy), "abcd");
+	cr_expect_str_eq(copy, "abc");
+	text_copy(copy, 1, "abcd");
+	cr_expect_str_eq(copy, "");
+}
+
 Test(text, nothing_added_is_an_empty_string)
 {
 	struct text text = {};

@@ -49,8 +49,8 @@ static int pid_namespace(unsigned long *ret_inode)
 
 int owner_tag(char ret_tag[static OWNER_TAG_SIZE])
 {
-	unsigned long namespace;
-	uint64_t start;
+	unsigned long namespace = 0;
+	uint64_t start = 0;
 	int error;
 
 	error = process_start(getpid(), &start);

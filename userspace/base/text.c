@@ -81,6 +81,14 @@ void text_free(struct text *text)
 	*text = (struct text){};
 }
 
+void text_copy(char *ret, size_t size, const char *string)
+{
+	size_t len = strnlen(string, size - 1);
+
+	memcpy(ret, string, len);
+	ret[len] = '\0';
+}
+
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -25,6 +25,9 @@ char *text_take(struct text *text);
 void text_free(struct text *text);
 #define _cleanup_text_ __attribute__((cleanup(text_free)))
 
+/* Copies a string to `ret`, which holds `size` bytes (not 0), and cuts off what does not fit. */
+void text_copy(char *ret, size_t size, const char *string);
+
 /*
  * The word among `count` candidates that was probably meant: the nearest by edit distance, at most
  * a third of its letters (and 3) away. NULL when none is near.

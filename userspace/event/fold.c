@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "need.h"
 
 /*
@@ -117,7 +118,7 @@ static void need_widen(struct need *need, unsigned int labels)
 {
 	char parent[NAME_LEN];
 
-	snprintf(parent, sizeof(parent), "%s", name_tail(need->target.name, labels));
+	text_copy(parent, sizeof(parent), name_tail(need->target.name, labels));
 	memcpy(need->target.name, parent, sizeof(parent));
 	need->target.match = NAME_BELOW;
 }

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "explain_near.h"
 
 #define DNS_PORT	53
@@ -121,8 +122,9 @@ static bool rule_covers(const struct rule *rule, const struct subject *subject)
 {
 	if ((rule->list == LIST_INBOUND) != (subject->direction == DIRECTION_IN))
 		return false;
-	return subject->name ? target_covers_name(&rule->target, subject->name) :
-			       target_covers_addr(&rule->target, subject->addr);
+	if (subject->name)
+		return target_covers_name(&rule->target, subject->name);
+	return subject->addr && target_covers_addr(&rule->target, subject->addr);
 }
 
 /* The rule with this action that counts first for a subject. `ports` NULL: for whichever port. */
@@ -382,6 +384,6 @@ void explain_question(const struct policy *policy, const char *name, time_t now,
 		ret->rule = rule_find(&subject, ACTION_EXPIRED, NULL);
 		ret->reason = ret->rule ? REASON_EXPIRED : REASON_DNS_NAME;
 	}
-	snprintf(query.name, sizeof(query.name), "%s", name);
+	text_copy(query.name, sizeof(query.name), name);
 	explain_near(policy, &query, ret);
 }

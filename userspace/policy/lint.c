@@ -97,14 +97,14 @@ static void lint_builtin(const struct policy *policy, const struct rule *rule,
 		{ .kind = TARGET_PREFIX, .addr = {}, .prefix_bits = 128 },
 	};
 	static const struct target metadata[] = {
-#define METADATA(address, number, low, high)						\
-		{ .kind = TARGET_PREFIX, .addr = address, .prefix_bits = 128,		\
-		  .protocol = number, .port_low = low, .port_high = high }
-		METADATA(V4(169, 254, 169, 254), 0, 0, 65535),
-		METADATA(V4(168, 63, 129, 16), IPPROTO_TCP, 80, 80),
-		METADATA(V4(168, 63, 129, 16), IPPROTO_TCP, 443, 443),
-		METADATA(V4(168, 63, 129, 16), IPPROTO_TCP, 32526, 32526),
-#undef METADATA
+		{ .kind = TARGET_PREFIX, .addr = V4(169, 254, 169, 254), .prefix_bits = 128,
+		  .port_high = 65535 },
+		{ .kind = TARGET_PREFIX, .addr = V4(168, 63, 129, 16), .prefix_bits = 128,
+		  .protocol = IPPROTO_TCP, .port_low = 80, .port_high = 80 },
+		{ .kind = TARGET_PREFIX, .addr = V4(168, 63, 129, 16), .prefix_bits = 128,
+		  .protocol = IPPROTO_TCP, .port_low = 443, .port_high = 443 },
+		{ .kind = TARGET_PREFIX, .addr = V4(168, 63, 129, 16), .prefix_bits = 128,
+		  .protocol = IPPROTO_TCP, .port_low = 32526, .port_high = 32526 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(loopback); i++) {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "lint_internal.h"
 #include "target.h"
 
@@ -116,7 +117,7 @@ static const struct rule *deny_find(const struct sorted_rules *denies, const str
 
 	if (target->kind == TARGET_NAME) {
 		for (const char *end = target->name; *end && !found; end++) {
-			strcpy(host.name, end);
+			text_copy(host.name, sizeof(host.name), end);
 			found = deny_find_at(denies, &host, target);
 		}
 		return found;

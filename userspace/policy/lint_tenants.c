@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "lint_internal.h"
 #include "target.h"
 
@@ -63,7 +64,7 @@ static const char *tenants_find(const struct target *pattern, const psl_ctx_t *s
 	for (size_t i = 0; i < ARRAY_SIZE(tenant_domains); i++) {
 		struct target tenants = { .match = NAME_BELOW };
 
-		strcpy(tenants.name, tenant_domains[i]);
+		text_copy(tenants.name, sizeof(tenants.name), tenant_domains[i]);
 		if (!strcmp(domain, tenant_domains[i]) || target_host_covers(pattern, &tenants))
 			return tenant_domains[i];
 	}

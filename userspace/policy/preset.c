@@ -23,7 +23,7 @@
 const struct preset *preset_list(size_t *ret_count)
 {
 #define PRESET(preset_name, symbol, path)	\
-	{ .name = preset_name, .text = preset_##symbol, .len = 0 },
+	{ .name = (preset_name), .text = preset_##symbol, .len = 0 },
 	static struct preset presets[] = {
 #include "presets.inc"
 		{},

@@ -90,7 +90,7 @@ static int preset_read_file(struct loading *loading, const char *name, const cha
 {
 	_cleanup_free_ char *path = preset_path(name, policy_file), *bytes = NULL;
 	_cleanup_node_ struct node *document = NULL;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	if (!path)

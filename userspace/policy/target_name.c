@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 static void idn2_cleanup(char **name)
 {
@@ -95,7 +96,7 @@ static int name_map(const char *name, enum name_match match, char ret_name[stati
 	int r;
 
 	if (is_ascii(name, strlen(name))) {
-		strcpy(ret_name, name);
+		text_copy(ret_name, NAME_LEN, name);
 		return 0;
 	}
 	if (!is_ascii(name, part))
@@ -112,7 +113,7 @@ static int name_map(const char *name, enum name_match match, char ret_name[stati
 	if (part + strlen(mapped) > NAME_TEXT_MAX)
 		return target_refuse(ret_error, "name longer than %d letters", NAME_TEXT_MAX);
 	memcpy(ret_name, name, part);
-	strcpy(ret_name + part, mapped);
+	text_copy(ret_name + part, NAME_LEN - part, mapped);
 	return 0;
 }
 
