@@ -63,7 +63,7 @@ static bool file_check(const char *file, const char *organization)
 	if (!r)
 		printf("%s: no errors, %u warning%s; %zu rules, mode %s\n", file, diag.warnings,
 		       diag.warnings == 1 ? "" : "s", policy->rule_count,
-		       policy->mode == MODE_AUDIT ? "audit" : "enforce");
+		       mode_name(policy->mode));
 	else
 		printf("%s: %u error%s, %u warning%s; this policy is refused\n", file, diag.errors,
 		       diag.errors == 1 ? "" : "s", diag.warnings, diag.warnings == 1 ? "" : "s");

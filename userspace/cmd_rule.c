@@ -22,17 +22,6 @@ void rule_print(FILE *out, const struct rule *rule)
 	fprintf(out, ")");
 }
 
-json_t *text_json(const char *text)
-{
-	_cleanup_free_ char *escaped = NULL;
-	json_t *json = json_string(text);
-
-	if (json)
-		return json;
-	escaped = escape_string(text, TEXT_MAX);
-	return escaped ? json_string(escaped) : NULL;
-}
-
 json_t *rule_json(const struct rule *rule)
 {
 	if (!rule)

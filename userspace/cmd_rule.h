@@ -14,7 +14,4 @@ void rule_print(FILE *out, const struct rule *rule);
 /* An object, or null for NULL. NULL only when memory ran out. */
 json_t *rule_json(const struct rule *rule);
 
-/* Arguments and file names may be no UTF-8, which JSON cannot hold: then escaped. */
-json_t *text_json(const char *text);
-
 #endif

@@ -105,7 +105,7 @@ static void head_write(const struct summary *summary, enum summary_format format
 	else
 		fprintf(out, "%s", policy ? policy : "");
 	fprintf(out, " (%s): %zu destination%s reached, %" PRIu64 " attempt%s %s",
-		job->mode == MODE_AUDIT ? "audit" : "enforce", summary->reached.count,
+		mode_name(job->mode), summary->reached.count,
 		summary->reached.count == 1 ? "" : "s", summary->violations,
 		summary->violations == 1 ? "" : "s", verb);
 	if (summary->expected)
@@ -146,5 +146,5 @@ void summary_write(const struct summary *summary, enum summary_format format, FI
 	counter_write("datagrams were refused because the job's table of peers was full",
 		      counters->peers_full, out);
 	counter_write("packets were refused because the kernel had no memory to judge them",
-		      counters->scratch_busy + counters->storage_failed, out);
+		      counters->out_of_memory, out);
 }

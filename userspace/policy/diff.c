@@ -218,7 +218,7 @@ static void resolvers_format(const struct policy *policy, char ret[static DIFF_S
 		target_format_host(&resolver, host);
 		text_printf(&text, "%s%s", i ? ", " : "", host);
 	}
-	snprintf(ret, DIFF_SETTING_LEN, "%s", text.bytes ? text.bytes : "none");
+	text_copy(ret, DIFF_SETTING_LEN, text.bytes ? text.bytes : "none");
 }
 
 static void permission_diff(const char *name, bool a, bool b,
@@ -227,8 +227,8 @@ static void permission_diff(const char *name, bool a, bool b,
 {
 	struct diff_setting setting = { .name = name };
 
-	strcpy(setting.a, a ? "allow" : "deny");
-	strcpy(setting.b, b ? "allow" : "deny");
+	text_copy(setting.a, sizeof(setting.a), a ? "allow" : "deny");
+	text_copy(setting.b, sizeof(setting.b), b ? "allow" : "deny");
 	if (a != b)
 		take(&setting, context);
 }
@@ -239,8 +239,8 @@ void policy_diff_settings(const struct policy *a, const struct policy *b,
 {
 	struct diff_setting setting = { .name = "mode" };
 
-	strcpy(setting.a, a->mode == MODE_AUDIT ? "audit" : "enforce");
-	strcpy(setting.b, b->mode == MODE_AUDIT ? "audit" : "enforce");
+	text_copy(setting.a, sizeof(setting.a), mode_name(a->mode));
+	text_copy(setting.b, sizeof(setting.b), mode_name(b->mode));
 	if (a->mode != b->mode)
 		take(&setting, context);
 	permission_diff("metadata", a->metadata_allowed, b->metadata_allowed, take, context);

@@ -66,6 +66,11 @@ void diagnostics_warning(struct diagnostics *diag, const char *source, unsigned 
 	va_end(arguments);
 }
 
+const char *mode_name(enum guard_mode mode)
+{
+	return mode == MODE_AUDIT ? "audit" : "enforce";
+}
+
 void policy_free(struct policy *policy)
 {
 	if (!policy)

@@ -38,7 +38,7 @@ struct target {
 	uint16_t port_low;
 	uint16_t port_high;
 	bool has_path;			/* a URL path stood there, which is not enforced */
-	bool everything;		/* no scheme, no port: in `deny` and `expected`, all ports */
+	bool everything;		/* no scheme, no port: in `deny`, `expected`: all ports */
 };
 
 enum rule_list {
@@ -96,6 +96,9 @@ void diagnostics_error(struct diagnostics *diag, const char *source, unsigned in
 void diagnostics_warning(struct diagnostics *diag, const char *source, unsigned int line,
 			 unsigned int column, const char *format, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/* "enforce" or "audit", as `mode` has it. */
+const char *mode_name(enum guard_mode mode);
 
 /* Frees a policy and all that it holds. NULL is fine. */
 void policy_free(struct policy *policy);

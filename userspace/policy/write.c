@@ -163,7 +163,7 @@ int policy_write_yaml(const struct policy *policy, FILE *out)
 
 	fprintf(out, "# sha256 of what was read: %s\n", policy->hash);
 	fprintf(out, "version: 1\n");
-	fprintf(out, "mode: %s\n", policy->mode == MODE_AUDIT ? "audit" : "enforce");
+	fprintf(out, "mode: %s\n", mode_name(policy->mode));
 	fprintf(out, "metadata: %s\n", policy->metadata_allowed ? "allow" : "deny");
 	fprintf(out, "loopback: %s\n", policy->loopback_allowed ? "allow" : "deny");
 	fprintf(out, "private_answers: %s\n", policy->private_answers_allowed ? "allow" : "deny");

@@ -3,6 +3,8 @@
 #ifndef BUILDFENCE_POLICY_WRITE_H
 #define BUILDFENCE_POLICY_WRITE_H
 
+#include <jansson.h>
+
 #include "policy.h"
 
 /*
@@ -11,6 +13,9 @@
  * are left in its error flag.
  */
 int policy_write_yaml(const struct policy *policy, FILE *out);
+
+/* A JSON string. Arguments and file names may be no UTF-8, which JSON cannot hold: then escaped. */
+json_t *text_json(const char *text);
 
 /* Writes one JSON object with a member for each setting, and `rules`. Returns 0 or -ENOMEM. */
 int policy_write_json(const struct policy *policy, FILE *out);

@@ -18,8 +18,7 @@ static void json_cleanup(json_t **json)
 }
 #define _cleanup_json_ _cleanup_(json_cleanup)
 
-/* What came from the command line may be no UTF-8, which JSON cannot hold. */
-static json_t *text_json(const char *text)
+json_t *text_json(const char *text)
 {
 	_cleanup_free_ char *escaped = NULL;
 	json_t *json = json_string(text);
@@ -108,7 +107,7 @@ int policy_write_json(const struct policy *policy, FILE *out)
 	json_object_set_new(json, "name", text_json(policy->name));
 	json_object_set_new(json, "hash", json_string(policy->hash));
 	json_object_set_new(json,
-			    "mode", json_string(policy->mode == MODE_AUDIT ? "audit" : "enforce"));
+			    "mode", json_string(mode_name(policy->mode)));
 	json_object_set_new(json, "metadata", permission_json(policy->metadata_allowed));
 	json_object_set_new(json, "loopback", permission_json(policy->loopback_allowed));
 	json_object_set_new(json,
