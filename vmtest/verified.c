@@ -6,15 +6,15 @@
  *   insns guard_egress 15100
  *   refused guard_ingress: Permission denied: combined stack size of 5 calls is 544. Too large
  *
- * The count comes from the verifier's closing line, since the kernel tells it in no other way before
- * 5.16. What a count may be is written in BUDGET and judged by run.
+ * The count comes from the verifier's closing line, since the kernel tells it in no other way
+ * before 5.16. What a count may be is written in BUDGET and judged by run.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "buildfence.skel.h"
 #include "guard/internal.h"
+#include "buildfence.skel.h"
 
 /* BPF_LOG_STATS of the kernel's bpf_verifier.h: the closing line alone. */
 #define LOG_STATS	4
@@ -40,7 +40,10 @@ static void refusal_print(const char *name, int error, char *log)
 	printf("refused %s: %s: %s\n", name, strerror(-error), why ? why + 1 : log);
 }
 
-/* Loads the index-th program alone, with what guard_open() gives it. Returns 0, 1 when it was refused, or -errno. */
+/*
+ * Loads the index-th program alone, with what guard_open() gives it. Returns 0, 1 when it was
+ * refused, or -errno.
+ */
 static int program_load(size_t index, char *log)
 {
 	struct buildfence_bpf *skeleton = buildfence_bpf__open();
