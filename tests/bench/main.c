@@ -186,7 +186,8 @@ static void rows_with(unsigned int extra)
 	world = world_open(extra, &attach_ns, &load_ns);
 	traffic_rows(world);
 	world_close(world);
-	bench_row(&(struct row){ "policy: compile and load, s", 2, 0.5, (double)load_ns / 1e9, 0, "" });
+	bench_row(&(struct row){ "policy: compile and load, s", 2, 0.5, (double)load_ns / 1e9, 0,
+				 "" });
 	bench_row(&(struct row){ "attach one job, ms", 20, 5, (double)attach_ns / 1e6, 0, "" });
 }
 

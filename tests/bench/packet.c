@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The packet hooks alone, by BPF_PROG_TEST_RUN, next to an empty program in the same run. A test run
- * makes one socket and repeats on it: the first packet is judged, all others find it remembered.
+ * The packet hooks alone, by BPF_PROG_TEST_RUN, next to an empty program in the same run. A test
+ * run makes one socket and repeats on it: the first packet is judged, all others find it
+ * remembered.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -52,7 +53,8 @@ static size_t ip_fill(uint8_t *packet, const struct kind *kind)
 		return sizeof(ip);
 	}
 	struct iphdr ip = {
-		.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol, .tot_len = htons(PACKET_LEN),
+		.version = 4, .ihl = 5, .ttl = 64, .protocol = protocol,
+		.tot_len = htons(PACKET_LEN),
 	};
 
 	inet_pton(AF_INET, BENCH_ADDR4, &ip.saddr);
@@ -118,7 +120,9 @@ static double hook_measure(int fd, int empty_fd, const struct kind *kind, double
 	return bench_median(guarded, ROUNDS);
 }
 
-/* The first packet of a socket, which is judged by the policy. The kernel times single runs badly. */
+/*
+ * The first packet of a socket, which is judged by the policy. The kernel times single runs badly.
+ */
 static double first_measure(int fd, const struct kind *kind)
 {
 	double values[1001];
@@ -147,7 +151,9 @@ static void kind_rows(const struct kind *kind, int fd, int empty_fd, const char 
 void packet_rows(unsigned int extra)
 {
 	static const struct kind refused = { "TCP v4", false, true, false };
-	const struct guard_options options = { .trial = { .job = 1, .policy = 1, .generation = 1 } };
+	const struct guard_options options = {
+		.trial = { .job = 1, .policy = 1, .generation = 1 },
+	};
 	_cleanup_close_ int empty_fd = empty_load();
 	struct guard *guard;
 	double empty, ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Traffic over loopback, both ends in the worker, so both guarded or neither: connections, datagrams,
- * bulk. To an address judged as loopback, or to one judged by a prefix.
+ * Traffic over loopback, both ends in the worker, so both guarded or neither: connections,
+ * datagrams, bulk. To an address judged as loopback, or to one judged by a prefix.
  */
 #include <arpa/inet.h>
 #include <stdlib.h>

@@ -126,7 +126,10 @@ static struct outcome program_run(struct trial *trial, const struct bpf_program 
 	bool v6 = packet->len && packet->bytes[0] >> 4 == 6;
 	struct outcome outcome;
 
-	/* The kernel refuses to run a shorter packet of these types; any other type is not looked at. */
+	/*
+	 * The kernel refuses to run a shorter packet of these types; any other type is
+	 * not looked at.
+	 */
 	if (packet->len >= (v6 ? 40 : 20))
 		memcpy(frame + 12, v6 ? "\x86\xdd" : "\x08\x00", 2);
 	memcpy(frame + ETHERNET_HEADER, packet->bytes, packet->len);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The guard under test: loaded once a test, given policies from text, and asked about single packets
- * by BPF_PROG_TEST_RUN. That makes a new socket for each packet, so what needs a history is tested
- * on real sockets; see world.h.
+ * The guard under test: loaded once a test, given policies from text, and asked about single
+ * packets by BPF_PROG_TEST_RUN. That makes a new socket for each packet, so what needs a history is
+ * tested on real sockets; see world.h.
  */
 #ifndef BUILDFENCE_TESTS_HARNESS_H
 #define BUILDFENCE_TESTS_HARNESS_H

@@ -17,7 +17,9 @@ static const char rules[] =
 	"allow: [ any://198.51.100.0/24, 'any://[2001:db8:1::]/48' ]\n"
 	"inbound: { allow: [ 'udp://198.51.100.0/24:1-65535', 'udp://[2001:db8:1::]/48:1-65535' ] }\n";
 
-/* What is wrong with a packet that would be allowed; `bytes` take the place of those at `offset`. */
+/*
+ * What is wrong with a packet that would be allowed; `bytes` take the place of those at `offset`.
+ */
 struct patch_case {
 	const char *what;
 	bool v6;

@@ -36,7 +36,9 @@ void made_u32(struct made *made, uint32_t value);
 /* The text of an address in the 16 bytes of abi.h. A text that is none fails the test. */
 void addr_parse(const char *text, uint8_t ret_addr[static ADDR_LEN]);
 
-/* An IP header from one address to another, of the family of `dst`; `protocol` is the next header. */
+/*
+ * An IP header from one address to another, of the family of `dst`; `protocol` is the next header.
+ */
 void made_ip(struct made *made, uint8_t protocol, const char *src, const char *dst);
 
 /* The header that fits the protocol; ICMP is an echo request, others get 8 bytes of ports. */

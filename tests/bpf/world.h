@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A guarded job on real sockets: a network namespace of the test's own, in which 198.51.100.0/24,
- * 203.0.113.0/24, 192.0.2.0/24 and 2001:db8::/32 are all local, and a cgroup with the guard attached.
- * Whose socket it is, is decided by the cgroup in which it was made; so the test itself plays the
- * job, the resolver and the world outside, and no step needs to wait for another process.
+ * 203.0.113.0/24, 192.0.2.0/24 and 2001:db8::/32 are all local, and a cgroup with the guard
+ * attached. Whose socket it is, is decided by the cgroup in which it was made; so the test itself
+ * plays the job, the resolver and the world outside, and no step needs to wait for another process.
  */
 #ifndef BUILDFENCE_TESTS_WORLD_H
 #define BUILDFENCE_TESTS_WORLD_H

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Writes the fuzzer's first DNS messages into a directory: seeds DIR. Made, so that none is kept. */
+/*
+ * Writes the fuzzer's first DNS messages into a directory: seeds DIR. Made, so that none is kept.
+ */
 #include <stdio.h>
 #include <string.h>
 
