@@ -57,6 +57,7 @@ Test(lint, a_doubtful_entry_gets_one_warning_at_its_place)
 		{ "https://*.blob.core.windows.net", "2:5: warning: 'https://*.blob.core.windows.net': anyone can register a name below blob.core.windows.net" },
 		{ "https://*x.blob.core.windows.net", "2:5: warning: 'https://*x.blob.core.windows.net': anyone can register a name below blob.core.windows.net" },
 		{ "https://*.core.windows.net", "2:5: warning: 'https://*.core.windows.net': anyone can" },
+		{ "https://*.azurecr.io", "2:5: warning: 'https://*.azurecr.io': anyone can register" },
 		{ "https://*.windows.net", "2:5: warning: 'https://*.windows.net': anyone can register" },
 		{ "https://*.azurewebsites.net", "2:5: warning: 'https://*.azurewebsites.net': anyone can" },
 		{ "https://*.trafficmanager.net", "2:5: warning: 'https://*.trafficmanager.net': anyone can" },

@@ -11,18 +11,10 @@
 #include "base/cleanup.h"
 #include "base/text.h"
 #include "need.h"
+#include "policy/tenants.h"
 
-/*
- * Anyone can register a name below these (in dev.azure.com: below the path). Debian's public
- * suffix list of 2023 holds azurewebsites.net alone of Azure's.
- */
-static const char *const shared_domains[] = {
-	"blob.core.windows.net", "dfs.core.windows.net", "file.core.windows.net",
-	"queue.core.windows.net", "table.core.windows.net", "database.windows.net",
-	"vault.azure.net", "azurecr.io", "azurewebsites.net", "trafficmanager.net", "azureedge.net",
-	"azurefd.net", "cloudapp.azure.com", "dev.azure.com", "visualstudio.com",
-	"githubusercontent.com", "cloudfront.net", "amazonaws.com",
-};
+/* Shared too: the first by machines of all customers, the second by services of the platform. */
+static const char *const azure_domains[] = { "cloudapp.azure.com", "dev.azure.com" };
 
 static void psl_release(psl_ctx_t **psl)
 {
@@ -96,19 +88,27 @@ static bool same_owner(const psl_ctx_t *psl, const struct need *need, unsigned i
 	return domain && label_count(domain) <= labels;
 }
 
+/* Would a wildcard below this parent reach into the domain? */
+static bool reaches_into(const char *parent, const char *domain)
+{
+	size_t len = strlen(parent), domain_len = strlen(domain);
+	const char *tail;
+
+	if (domain_len < len)
+		return false;
+	tail = domain + domain_len - len;
+	return !strcmp(tail, parent) && (domain_len == len || tail[-1] == '.');
+}
+
 /* Would a wildcard below this parent reach into a domain that everyone shares? */
 static bool is_shared(const char *parent)
 {
-	size_t len = strlen(parent);
-
-	for (size_t i = 0; i < ARRAY_SIZE(shared_domains); i++) {
-		size_t shared_len = strlen(shared_domains[i]);
-		const char *tail;
-
-		if (shared_len < len)
-			continue;
-		tail = shared_domains[i] + shared_len - len;
-		if (!strcmp(tail, parent) && (shared_len == len || tail[-1] == '.'))
+	for (size_t i = 0; i < ARRAY_SIZE(tenant_domains); i++) {
+		if (reaches_into(parent, tenant_domains[i]))
+			return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(azure_domains); i++) {
+		if (reaches_into(parent, azure_domains[i]))
 			return true;
 	}
 	return false;

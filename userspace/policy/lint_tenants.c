@@ -9,23 +9,7 @@
 #include "base/text.h"
 #include "lint_internal.h"
 #include "target.h"
-
-/* Anyone can register a name below these. The public suffix list's private section knows more. */
-static const char *const tenant_domains[] = {
-	"blob.core.windows.net",
-	"table.core.windows.net",
-	"queue.core.windows.net",
-	"file.core.windows.net",
-	"azurewebsites.net",
-	"trafficmanager.net",
-	"azureedge.net",
-	"azurefd.net",
-	"visualstudio.com",
-	"windows.net",
-	"githubusercontent.com",
-	"cloudfront.net",
-	"amazonaws.com",
-};
+#include "tenants.h"
 
 /* One name, or all names below one, that serve everybody's accounts alike. */
 static const struct target shared_services[] = {
