@@ -69,8 +69,7 @@ static bool cgroup_is_exclusive(int cgroup_fd)
 	return false;
 }
 
-/* The path of the nearest enclosing cgroup with an exclusive attachment, or NULL. */
-static char *blocker_find(int cgroup_fd)
+char *guard_blocker_find(int cgroup_fd)
 {
 	_cleanup_close_ int fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs fs;
@@ -115,7 +114,7 @@ int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t poli
 	if (error)
 		guard_detach(guard, job);
 	if (error == -EPERM && ret_blocker)
-		*ret_blocker = blocker_find(cgroup_fd);
+		*ret_blocker = guard_blocker_find(cgroup_fd);
 	return error;
 }
 

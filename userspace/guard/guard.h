@@ -53,6 +53,9 @@ int guard_job_remove(struct guard *guard, uint32_t job);
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,
 		 enum guard_mode mode, char **ret_blocker);
 
+/* The path of the nearest enclosing cgroup with an exclusive attachment, to be freed, or NULL. */
+char *guard_blocker_find(int cgroup_fd);
+
 /* One atomic change of policy and mode for an attached job. */
 int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enum guard_mode mode);
 

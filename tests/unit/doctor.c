@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The doctor's checks, judged on made-up files below a folder. The kernel's part needs a kernel. */
+#include <criterion/criterion.h>
+#include <criterion/parameterized.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/cleanup.h"
+#include "doctor/doctor.h"
+
+struct doctor_case {
+	char id[32];
+	char path[64];
+	char text[256];
+	enum finding_status status;
+	char found[96];
+};
+
+static const struct check *check_get(const char *id)
+{
+	const struct {
+		const struct check *checks;
+		size_t count;
+	} tables[] = {
+		{ base_checks, base_check_count },
+		{ dns_checks, dns_check_count },
+		{ docker_checks, docker_check_count },
+		{ agent_checks, agent_check_count },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++) {
+		for (size_t j = 0; j < tables[i].count; j++) {
+			if (!strcmp(tables[i].checks[j].id, id))
+				return &tables[i].checks[j];
+		}
+	}
+	return NULL;
+}
+
+/* Writes a file below the folder, and the folders on its way. */
+static void file_put(const char *root, const char *path, const char *text)
+{
+	char full[256];
+	FILE *file;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	for (char *slash = full + strlen(root) + 1; (slash = strchr(slash, '/')); slash++) {
+		*slash = '\0';
+		mkdir(full, 0700);
+		*slash = '/';
+	}
+	file = fopen(full, "w");
+	cr_assert(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+static void root_make(char *root)
+{
+	strcpy(root, "/tmp/doctor.XXXXXX");
+	cr_assert(mkdtemp(root));
+}
+
+static void root_remove(const char *root)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	cr_expect_eq(system(command), 0);
+}
+
+static void judge(const char *root, const char *id, enum finding_status status, const char *found)
+{
+	const struct check *check = check_get(id);
+	struct machine machine = { .root_fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC) };
+	struct finding finding = {};
+
+	cr_assert(check, "no check %s", id);
+	check->judge(&machine, &finding);
+	cr_expect_eq(finding.status, status, "%s: status %d", id, finding.status);
+	cr_expect_str_eq(finding.found.bytes, found);
+	text_free(&finding.found);
+	close(machine.root_fd);
+}
+
+ParameterizedTestParameters(doctor, a_file_decides)
+{
+	static struct doctor_case cases[] = {
+		{ "dns-nss-resolve", "etc/nsswitch.conf", "hosts: files resolve [!UNAVAIL=return] dns\n", FINDING_WARNING, "'resolve' in nsswitch.conf" },
+		{ "dns-nss-resolve", "etc/nsswitch.conf", "hosts: files dns # resolve\n", FINDING_OK, "none" },
+		{ "dns-nss-resolve", "etc/nsswitch.conf", "passwd: resolve\n", FINDING_OK, "none" },
+		{ "dns-mdns", "etc/nsswitch.conf", "hosts: files mdns4_minimal dns\n", FINDING_WARNING, "'mdns4_minimal' in nsswitch.conf" },
+		{ "dns-cache-daemon", "run/nscd/socket", "", FINDING_WARNING, "/run/nscd/socket" },
+		{ "dns-cache-daemon", "etc/other", "", FINDING_OK, "none" },
+		{ "dns-resolvers", "etc/resolv.conf", "nameserver 127.0.0.53\noptions edns0 use-vc\n", FINDING_OK, "127.0.0.53 (systemd-resolved)" },
+		{ "dns-resolvers", "etc/resolv.conf", "nameserver [::1]:5353\n", FINDING_WARNING, "'[::1]:5353' is no address" },
+		{ "dns-resolvers", "etc/resolv.conf", "nameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\nnameserver 192.0.2.5\nnameserver 192.0.2.6\nnameserver ::1\n", FINDING_WARNING, "192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, 192.0.2.6, ::1" },
+		{ "dns-resolvers", "etc/other", "", FINDING_WARNING, "no resolv.conf: 127.0.0.1" },
+		{ "privileges", "proc/self/status", "Name:\tx\nCapEff:\t0000000000000000\n", FINDING_UNFIT, "no CAP_BPF, no CAP_NET_ADMIN, no CAP_PERFMON" },
+		{ "privileges", "proc/self/status", "CapEff:\t0000000000200000\n", FINDING_OK, "yes" },
+		{ "cgroup2", "proc/self/mounts", "cgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n", FINDING_OK, "/sys/fs/cgroup, alone" },
+		{ "cgroup2", "proc/self/mounts", "cgroup /c cgroup rw,cpu 0 0\nx /u cgroup2 rw 0 0\n", FINDING_OK, "/u, v1 beside it" },
+		{ "cgroup2", "proc/self/mounts", "cgroup /c cgroup rw,cpu 0 0\n", FINDING_UNFIT, "not mounted" },
+		{ "bpffs", "proc/self/mounts", "proc /proc proc rw 0 0\n", FINDING_WARNING, "not mounted" },
+		{ "unprivileged-bpf", "proc/sys/kernel/unprivileged_bpf_disabled", "0\n", FINDING_WARNING, "allowed" },
+		{ "unprivileged-bpf", "proc/sys/kernel/unprivileged_bpf_disabled", "2\n", FINDING_OK, "no" },
+		{ "lsm-list", "sys/kernel/security/lsm", "lockdown,bpf", FINDING_OK, "yes" },
+		{ "lsm-list", "sys/kernel/security/lsm", "lockdown,bpfx", FINDING_WARNING, "no" },
+		{ "lsm-list", "etc/other", "", FINDING_UNKNOWN, "not known: securityfs cannot be read" },
+		{ "docker-cgroup-parent", "etc/docker/daemon.json", "{\"cgroup-parent\": \"jobs.slice\"}", FINDING_OK, "jobs.slice" },
+		{ "docker-cgroup-parent", "etc/docker/daemon.json", "{", FINDING_WARNING, "/etc/docker/daemon.json is no JSON" },
+		{ "docker-cgroup-parent", "run/docker.sock", "", FINDING_WARNING, "not set" },
+		{ "docker-daemon", "proc/71/comm", "dockerd\n", FINDING_WARNING, "dockerd[71]" },
+		{ "docker-daemon", "proc/71/comm", "dockerd-x\n", FINDING_OK, "not running" },
+		{ "agents", "etc/systemd/system/vsts.agent.c.p.a.service", "[Service]\nUser=azp\n", FINDING_OK, "as user azp" },
+		{ "agents", "etc/systemd/system/vsts.agent.c.p.a.service", "[Service]\n", FINDING_WARNING, "as user root" },
+		{ "agents", "etc/other", "", FINDING_OK, "none seen" },
+	};
+
+	return cr_make_param_array(struct doctor_case, cases, ARRAY_SIZE(cases));
+}
+
+ParameterizedTest(struct doctor_case *row, doctor, a_file_decides)
+{
+	char root[32];
+
+	root_make(root);
+	file_put(root, row->path, row->text);
+	judge(root, row->id, row->status, row->found);
+	root_remove(root);
+}
+
+struct kernel_case {
+	char release[32];
+	enum finding_status status;
+};
+
+ParameterizedTestParameters(doctor, net_cls_harms_old_kernels_only)
+{
+	static struct kernel_case cases[] = {
+		{ "5.10.223-cloud", FINDING_WARNING }, { "5.10.262", FINDING_OK },
+		{ "5.14.0", FINDING_WARNING }, { "5.15.1", FINDING_OK }, { "6.1.0-43", FINDING_OK },
+	};
+
+	return cr_make_param_array(struct kernel_case, cases, ARRAY_SIZE(cases));
+}
+
+ParameterizedTest(struct kernel_case *row, doctor, net_cls_harms_old_kernels_only)
+{
+	char root[32];
+
+	root_make(root);
+	file_put(root, "proc/self/mounts", "cgroup /n cgroup rw,net_cls 0 0\n");
+	file_put(root, "proc/sys/kernel/osrelease", row->release);
+	judge(root, "net-cls", row->status,
+	      row->status == FINDING_OK ? "harmless on this kernel" : "mounted at /n");
+	root_remove(root);
+}
+
+Test(doctor, an_agents_rights_are_found)
+{
+	char root[32];
+
+	root_make(root);
+	file_put(root, "etc/systemd/system/vsts.agent.c.p.a.service",
+		 "[Service]\nUser=azp\nWorkingDirectory=/opt/agent\n");
+	file_put(root, "opt/agent/.proxy", "http://192.0.2.1:3128\n");
+	file_put(root, "etc/group", "docker:x:5:azp\nsudo:x:6:azp\n");
+	file_put(root, "etc/sudoers", "Defaults x\n# azp\n%sudo ALL=(ALL) ALL\nroot ALL=(ALL) ALL\n");
+	file_put(root, "etc/sudoers.d/azp", "azp ALL=(ALL) NOPASSWD: ALL\n");
+	file_put(root, "etc/sudoers.d/azp.bak", "azp ALL=(ALL) NOPASSWD: ALL\n");
+	file_put(root, "run/docker.sock", "");
+	judge(root, "agent-sudo", FINDING_WARNING,
+	      "azp by '%sudo' in /etc/sudoers, azp by 'azp' in /etc/sudoers.d/azp");
+	judge(root, "docker-socket", FINDING_WARNING, "azp by group docker");
+	judge(root, "agent-proxy", FINDING_WARNING, "/opt/agent/.proxy");
+	root_remove(root);
+}
+
+Test(doctor, a_link_does_not_lead_out_of_the_root)
+{
+	char root[32], link[64];
+
+	root_make(root);
+	file_put(root, "etc/nsswitch.conf", "hosts: files\n");
+	file_put(root, "run/resolv.conf", "nameserver 192.0.2.7\n");
+	snprintf(link, sizeof(link), "%s/etc/resolv.conf", root);
+	cr_assert_eq(symlink("/run/resolv.conf", link), 0);
+	judge(root, "dns-resolvers", FINDING_OK, "192.0.2.7");
+	root_remove(root);
+}
