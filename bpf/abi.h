@@ -142,7 +142,8 @@ struct policy_settings {
 	__u32 loaded;		/* 1: the slot holds a whole policy; 0: deny all */
 	__u8 private_answers;	/* 1: private ranges in DNS answers are learned */
 	__u8 resolver_count;
-	__u8 pad[2];
+	__u8 loopback_open;	/* 1: loopback is allowed, and no rule denies a part of it */
+	__u8 pad;
 	__u8 resolvers[RESOLVERS_MAX][ADDR_LEN];
 };
 
@@ -170,7 +171,9 @@ struct question_key {
 	__u8 server[ADDR_LEN];
 	__u16 id;
 	__u16 port;
-	__u32 pad;
+	__u16 qtype;
+	__u8 protocol;
+	__u8 pad;
 };
 
 struct question {
@@ -270,15 +273,14 @@ struct fold {
 /* Counters per job. Every refused attempt counts once in refused[], and once in a fold or in unfolded[]. */
 struct job_counters {
 	__u64 refused[REASON_SLOTS];
-	__u64 unfolded[REASON_SLOTS];	/* could not be kept apart: table full, scratch busy */
+	__u64 unfolded[REASON_SLOTS];	/* could not be kept apart: a table was full, or no memory */
 	__u64 ring_full;		/* the first attempt of a kind waits for the next drain */
 	__u64 answers_learned;
 	__u64 learn_full;
 	__u64 questions_full;
 	__u64 peers_full;
 	__u64 reached_full;
-	__u64 scratch_busy;
-	__u64 storage_failed;
+	__u64 out_of_memory;		/* no storage or scratch: refused, or an answer dropped */
 };
 
 /* Index into the two-entry arrays of fold tables: job * 2 + (epoch & 1). */
@@ -303,6 +305,6 @@ _Static_assert(sizeof(struct reached) == 296, "abi");
 _Static_assert(sizeof(struct refusal) == 376, "abi");
 _Static_assert(sizeof(struct fold_key) == 40, "abi");
 _Static_assert(sizeof(struct fold) == 400, "abi");
-_Static_assert(sizeof(struct job_counters) == (2 * REASON_SLOTS + 8) * 8, "abi");
+_Static_assert(sizeof(struct job_counters) == (2 * REASON_SLOTS + 7) * 8, "abi");
 
 #endif

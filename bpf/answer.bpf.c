@@ -142,7 +142,9 @@ static __always_inline int question_take(struct scratch *scratch, struct __sk_bu
 	__builtin_memcpy(key->server, packet->src, ADDR_LEN);
 	key->id = scratch->dns.id;
 	key->port = DNS_PORT;
-	key->pad = packet->protocol;
+	key->qtype = scratch->dns.qtype;
+	key->protocol = packet->protocol;
+	key->pad = 0;
 	question = bpf_map_lookup_elem(table, key);
 	if (!question || question->expires_ns < bpf_ktime_get_boot_ns())
 		return -1;

@@ -49,9 +49,11 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 
 	if (!job->job || !sk)
 		return 0;
+	if (loopback_is_open(flow->addr, flow->port))
+		return 1;
 	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state) {
-		COUNT(job, storage_failed);
+		refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0));
 		return 0;
 	}
 	/*

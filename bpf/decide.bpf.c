@@ -167,6 +167,13 @@ static __always_inline int flow_is_dns(const struct flow *flow)
 	       (flow->port == DNS_PORT || addr_is_docker_dns(flow->addr));
 }
 
+__noinline int loopback_allowed(void)
+{
+	struct policy_settings *settings = policy_settings_of(job_slot_of());
+
+	return settings && settings->loopback_open;
+}
+
 __noinline __u64 decide(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
 {
 	struct job_slot *job = job_slot_of();

@@ -170,6 +170,20 @@ static __always_inline struct policy_settings *policy_settings_of(const struct j
 	return settings && settings->loaded ? settings : NULL;
 }
 
+/* Does the policy in force leave all of loopback open? */
+int loopback_allowed(void);
+
+/*
+ * Traffic of the machine with itself under a policy that leaves all of it open: nothing to judge or
+ * to remember. DNS is judged there too.
+ */
+static __always_inline int loopback_is_open(const __u8 *addr, __u16 port)
+{
+	if (!addr_is_loopback(addr) || port == DNS_PORT || addr_is_docker_dns(addr))
+		return 0;
+	return loopback_allowed();
+}
+
 /* The name that decide() found for a flow's address, or NULL. */
 static __always_inline struct learned *learned_at(const struct job_slot *job,
 						  const struct flow *flow, __u64 netns,

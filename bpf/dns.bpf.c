@@ -103,6 +103,7 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	struct bpf_sock *sk = skb->sk;
 	__u32 payload;
 	__u8 flags = 0;
+	int fed;
 
 	if (protocol == IPPROTO_UDP)
 		return datagram_question(skb, resolver, transport);
@@ -121,7 +122,8 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	/* The resolver's kernel takes the urgent byte out of the stream: it reads what we did not. */
 	if (flags & TCP_FLAG_URG && !question_at(skb, resolver, 0))
 		return 0;
-	return dns_stream_feed(skb, DIRECTION_OUT, transport, payload, resolver);
+	fed = dns_stream_feed(skb, DIRECTION_OUT, transport, payload, resolver);
+	return fed == DNS_TOO_MANY ? question_at(skb, resolver, 0) : fed == 1;
 }
 
 /* Is this socket's datagram from a resolver that it asked? */
@@ -151,7 +153,7 @@ static __always_inline int datagram_answer(struct __sk_buff *skb, __u32 transpor
 	int asked = 0;
 
 	if (slot == SCRATCH_NONE || !scratch) {
-		COUNT(job, scratch_busy);
+		COUNT(job, out_of_memory);
 		return 0;	/* better asked again than connected in vain */
 	}
 	if (!packet_read(skb, &scratch->packet))
@@ -166,6 +168,7 @@ __noinline int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transpor
 {
 	__u32 payload;
 	__u8 flags = 0;
+	int fed;
 
 	if (protocol == IPPROTO_UDP)
 		return datagram_answer(skb, transport);
@@ -176,5 +179,6 @@ __noinline int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transpor
 		return 0;
 	if (skb->len <= payload)
 		return 1;
-	return dns_stream_feed(skb, DIRECTION_IN, transport, payload, 0);
+	fed = dns_stream_feed(skb, DIRECTION_IN, transport, payload, 0);
+	return fed == DNS_TOO_MANY ? 0 : fed;
 }

@@ -10,6 +10,7 @@
 
 #include "maps.bpf.h"
 
+#define DNS_TOO_MANY	3	/* dns_stream_feed: more messages in one segment than are read */
 #define DNS_NOT_ANSWER	2	/* dns_ingress: an ordinary packet, judge it so */
 
 /*
@@ -29,7 +30,8 @@ int dns_answer_take(struct __sk_buff *skb, __u32 slot);
 
 /*
  * Feeds the payload at `offset` of a TCP segment, whose header is at `transport`, into the stream
- * of its direction. Returns 1 if all of it was taken and nothing refused, else 0.
+ * of its direction. Returns 1 if all of it was taken and nothing refused, 0 if not, DNS_TOO_MANY,
+ * or DNS_NOT_ANSWER where nothing was asked on this connection.
  */
 int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport, __u32 offset,
 		    __u32 resolver);

@@ -204,6 +204,9 @@ DNS_INLINE int dns_head_read(struct dns_message *message)
 		return -1;
 	if (DNS_NAME_AT(message, DNS_HEADER_LEN))
 		return -1;
+	/* There is nothing before a question that a pointer in it could mean. */
+	if (message->name_end != DNS_HEADER_LEN + message->name_len + 1)
+		return -1;
 	if (message->name_end + 4 > message->len)
 		return -1;
 	message->asked_hash = message->name_hash;
@@ -268,7 +271,8 @@ DNS_INLINE int dns_record_step(struct dns_message *message)
 	    dns_u16(message, offset + 2) != DNS_CLASS_IN)
 		return 1;
 	if (type == DNS_TYPE_CNAME) {
-		if (DNS_NAME_AT(message, offset + 10))
+		if (DNS_NAME_AT(message, offset + 10) ||
+		    message->name_end != message->record_offset)
 			return 0;
 		message->owner_hash = message->name_hash;
 	} else if ((type == DNS_TYPE_A && length == 4) || (type == DNS_TYPE_AAAA && length == 16)) {

@@ -118,10 +118,14 @@ MAP(job_slots,
 	__type(value, struct job_slot);
 );
 
-/* Written by every hook. An allocation that fails refuses the socket, and is counted. */
+/*
+ * Written by every hook. An allocation that fails refuses the socket or packet, and is counted. An
+ * accepted socket begins without: a copy would cost every connection, also over loopback, more than
+ * judging its first packet does.
+ */
 MAP(sockets,
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct socket_state);
 );

@@ -52,15 +52,16 @@ static __always_inline void flow_from_word(struct flow *flow, __u64 addr_high, _
 static __always_inline void local_addr_read(struct __sk_buff *skb, const struct flow *flow,
 					    __u64 word, __u8 *ret_addr)
 {
-	__u32 v4 = 0, out = flow->direction == DIRECTION_OUT;
+	int out = flow->direction == DIRECTION_OUT;
 
 	if (word & WORD_FAMILY6) {
 		bpf_skb_load_bytes(skb, out ? offsetof(struct ipv6hdr, saddr) :
 				   offsetof(struct ipv6hdr, daddr), ret_addr, ADDR_LEN);
-	} else if (!bpf_skb_load_bytes(skb, out ? offsetof(struct iphdr, saddr) :
-				       offsetof(struct iphdr, daddr), &v4, sizeof(v4))) {
-		addr_from_v4(ret_addr, v4);
+		return;
 	}
+	addr_from_v4(ret_addr, 0);
+	bpf_skb_load_bytes(skb, out ? offsetof(struct iphdr, saddr) :
+			   offsetof(struct iphdr, daddr), ret_addr + 12, 4);
 }
 
 /* Records a refused packet. Returns 1 where it passes all the same: in audit mode. */
@@ -91,7 +92,7 @@ __noinline int packet_refuse(struct __sk_buff *skb, __u64 addr_high, __u64 addr_
 	if (state)
 		learned = learned_at(job, &flow, state->netns, verdict);
 	else
-		COUNT(job, storage_failed);
+		COUNT(job, out_of_memory);
 	local_addr_read(skb, &flow, word, local);
 	refuse(job, &attempt, learned);
 	return job->mode == MODE_AUDIT;
@@ -152,18 +153,25 @@ static __always_inline __u64 egress_decide(struct __sk_buff *skb, const struct j
 	return verdict;
 }
 
-/* Notes the destination of a datagram that was let through. Always 0. */
-__noinline int packet_note(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
-			   __u64 verdict)
+/* Remembers a packet that was let out, and notes where a datagram went. Always 1. */
+__noinline int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
+			      __u64 verdict)
 {
 	struct socket_state *state = state_of(skb);
 	struct job_slot *job = job_slot_of();
+	struct judged_flow before = {};
 	struct flow flow;
 
+	if (!state)
+		return 1;
 	flow_from_word(&flow, addr_high, addr_low, word);
-	if (state)
+	flow_remember(state, job, DIRECTION_OUT, &flow, &before);
+	if (flow.protocol == IPPROTO_TCP)
+		return 1;
+	peer_keep(job, bpf_get_socket_cookie(skb), DIRECTION_OUT, &before, &flow);
+	if (VERDICT_ALLOWS(verdict))
 		reached_note(job, &flow, verdict, learned_at(job, &flow, state->netns, verdict));
-	return 0;
+	return 1;
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it, or JUDGED_DNS(). */
@@ -172,7 +180,6 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0);
 	struct job_slot *job = job_slot_of();
 	struct socket_state *state = state_of(skb);
-	struct judged_flow before = {};
 	struct flow flow;
 
 	flow_from_word(&flow, addr_high, addr_low, word);
@@ -182,15 +189,7 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 		return JUDGED_DNS(VERDICT_RESOLVER(verdict));
 	if (!VERDICT_ALLOWS(verdict) && !packet_refuse(skb, addr_high, addr_low, word, verdict))
 		return 0;
-	if (!state)
-		return 1;
-	flow_remember(state, job, DIRECTION_OUT, &flow, &before);
-	if (flow.protocol == IPPROTO_TCP)
-		return 1;
-	peer_keep(job, bpf_get_socket_cookie(skb), DIRECTION_OUT, &before, &flow);
-	if (VERDICT_ALLOWS(verdict))
-		packet_note(skb, addr_high, addr_low, word, verdict);
-	return 1;
+	return packet_let_out(skb, addr_high, addr_low, word, verdict);
 }
 
 /* A packet of a flow that this socket began, or of one that it was let hear. */
@@ -225,6 +224,9 @@ int guard_egress(struct __sk_buff *skb)
 		word |= WORD_FAMILY6;
 	if (packet.sport == DNS_PORT || addr_is_docker_dns(packet.src))
 		word |= WORD_RESOLVER;
+	if (!(word & (WORD_UNREAD | WORD_RESOLVER)) &&
+	    loopback_is_open(packet.dst, packet.dport))
+		return 1;
 	state = state_of(skb);
 	if (state && !(word & (WORD_UNREAD | WORD_RESOLVER)) &&
 	    packet_was_judged(state, job, &packet))
@@ -234,6 +236,19 @@ int guard_egress(struct __sk_buff *skb)
 	if (!(judged & 0x100))
 		return judged != 0;
 	return dns_egress(skb, packet.protocol, packet.transport, judged & 0x7) != 0;
+}
+
+/* A datagram from a peer that the socket sent to, and under the policy in force still might. */
+static __always_inline int answer_allowed(struct __sk_buff *skb, const struct job_slot *job,
+					  struct socket_state *state, const struct flow *flow,
+					  __u64 word)
+{
+	__u64 out = (__u64)DIRECTION_OUT << 24 | (word & 0xff0000) | SOURCE_PORT(word);
+
+	return peer_is_known(job, state, bpf_get_socket_cookie(skb), DIRECTION_OUT, flow->addr,
+			     SOURCE_PORT(word), flow->protocol) &&
+	       VERDICT_ALLOWS(decide(*(__u64 *)flow->addr, *(__u64 *)(flow->addr + 8), out,
+				     state->netns));
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it. */
@@ -248,9 +263,7 @@ __noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 add
 	flow_from_word(&flow, addr_high, addr_low, word);
 	if (!state || word & WORD_UNREAD)
 		return packet_refuse(skb, addr_high, addr_low, word, verdict);
-	if (flow.protocol != IPPROTO_TCP &&
-	    peer_is_known(job, state, bpf_get_socket_cookie(skb), DIRECTION_OUT, flow.addr,
-			  SOURCE_PORT(word), flow.protocol))
+	if (flow.protocol != IPPROTO_TCP && answer_allowed(skb, job, state, &flow, word))
 		return 1;
 	verdict = decide(addr_high, addr_low, word & 0xffffffff, 0);
 	if (!VERDICT_ALLOWS(verdict))
@@ -261,6 +274,20 @@ __noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 add
 	if (flow.protocol != IPPROTO_TCP)
 		peer_keep(job, bpf_get_socket_cookie(skb), DIRECTION_IN, &before, &flow);
 	return 1;
+}
+
+/* A packet from a peer that this datagram socket sent to last, or one that was let in before. */
+static __always_inline int source_was_judged(struct socket_state *state,
+					     const struct job_slot *job,
+					     const struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP)
+		return flow_was_judged(state, job, DIRECTION_IN, packet->src, packet->dport,
+				       packet->protocol);
+	return flow_was_judged(state, job, DIRECTION_OUT, packet->src, packet->sport,
+			       packet->protocol) ||
+	       flow_was_judged(state, job, DIRECTION_IN, packet->src, packet->sport,
+			       packet->protocol);
 }
 
 SEC("cgroup_skb/ingress")
@@ -290,13 +317,10 @@ int guard_ingress(struct __sk_buff *skb)
 		if (taken != DNS_NOT_ANSWER)
 			return taken != 0;
 	}
-	if (connected)
+	if (connected || (!word && loopback_is_open(packet.src, packet.sport)))
 		return 1;
 	state = state_of(skb);
-	if (state && !word &&
-	    flow_was_judged(state, job, DIRECTION_IN, packet.src,
-			    packet.protocol == IPPROTO_TCP ? packet.dport : packet.sport,
-			    packet.protocol))
+	if (state && !word && source_was_judged(state, job, &packet))
 		return 1;
 	if (packet.family == 6)
 		word |= WORD_FAMILY6;

@@ -86,7 +86,10 @@ static __always_inline int question_keep(struct scratch *scratch, const struct j
 	key->id = scratch->dns.id;
 	/* Docker's answers come from port 53, whatever the question was redirected to. */
 	key->port = DNS_PORT;
-	key->pad = packet->protocol;
+	/* Some resolvers ask for A and AAAA under one id. */
+	key->qtype = scratch->dns.qtype;
+	key->protocol = packet->protocol;
+	key->pad = 0;
 	scratch->question.expires_ns = bpf_ktime_get_boot_ns() + QUESTION_LIFETIME_NS;
 	scratch->question.generation = job->generation;
 	return table && !bpf_map_update_elem(table, key, &scratch->question, BPF_ANY) ? 0 : -1;
@@ -103,15 +106,15 @@ __noinline int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resol
 		return 0;
 	scratch->question_key.cookie = bpf_get_socket_cookie(skb);
 	verdict = question_verdict(scratch, job);
-	if (VERDICT_ACTION(verdict) != ACTION_ALLOW &&
-	    !question_refuse(scratch, job, state, verdict))
+	/* In audit mode refused names are learned too, so that records can name what is connected to. */
+	if (scratch->key.prefix_bits && (VERDICT_ALLOWS(verdict) || job->mode == MODE_AUDIT) &&
+	    question_keep(scratch, job)) {
+		COUNT(job, questions_full);
+		if (VERDICT_ALLOWS(verdict))
+			verdict = VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0);
+	}
+	if (!VERDICT_ALLOWS(verdict) && !question_refuse(scratch, job, state, verdict))
 		return 0;
 	state->resolvers_asked |= 1U << (resolver & 31);
-	if (!scratch->key.prefix_bits)
-		return 1;	/* audit of what cannot be read: nothing to learn */
-	if (question_keep(scratch, job)) {
-		COUNT(job, questions_full);
-		return job->mode == MODE_AUDIT;
-	}
 	return 1;
 }

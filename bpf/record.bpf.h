@@ -50,7 +50,7 @@ static __always_inline void refusal_count_lost(const struct job_slot *job, __u64
 		return;
 	__sync_fetch_and_add(&counters->refused[reason], 1);
 	__sync_fetch_and_add(&counters->unfolded[reason], 1);
-	__sync_fetch_and_add(&counters->scratch_busy, 1);
+	__sync_fetch_and_add(&counters->out_of_memory, 1);
 }
 
 /* Fills scratch->fold.refusal, but for the name. */

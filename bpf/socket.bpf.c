@@ -41,7 +41,7 @@ int guard_sock_create(struct bpf_sock *sk)
 		return 0;
 	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state) {
-		COUNT(job, storage_failed);
+		refusal_count_lost(job, attempt.verdict);
 		return 0;
 	}
 	state->netns = bpf_get_netns_cookie(sk);
@@ -49,6 +49,9 @@ int guard_sock_create(struct bpf_sock *sk)
 	if (socket_type_allowed(sk->type, sk->protocol))
 		return 1;
 	attempt.state = state;
+	/* Programs that ask for MPTCP take TCP instead: Go's listeners ask in every build. */
+	if (sk->protocol == IPPROTO_MPTCP)
+		attempt.verdict |= VERDICT(0, 0, REFUSAL_EXPECTED, 0);
 	refuse(job, &attempt, NULL);
 	if (job->mode == MODE_AUDIT)
 		return 1;

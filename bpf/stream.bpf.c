@@ -177,5 +177,10 @@ __noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 tra
 			return 0;
 		offset += took;
 	}
-	return offset >= end;
+	if (offset >= end)
+		return 1;
+	/* What a segment sent again would hold behind this point could not be judged any more. */
+	if (direction == DIRECTION_OUT)
+		stream->poisoned = 1;
+	return DNS_TOO_MANY;
 }

@@ -21,6 +21,12 @@ static void one_address(struct made *made)
 
 static void one_v6_address(struct made *made)
 {
+	made_answer(made, ID, NAME, DNS_A, 1);
+	made_record_addr(made, NULL, 60, "2001:db8::77");
+}
+
+static void of_another_type(struct made *made)
+{
 	made_answer(made, ID, NAME, DNS_AAAA, 1);
 	made_record_addr(made, NULL, 60, "2001:db8::77");
 }
@@ -190,6 +196,7 @@ struct answer_case {
 static const struct answer_case cases[] = {
 	{ "one address", one_address, 1, "198.51.100.1" },
 	{ "one v6 address", one_v6_address, 1, "2001:db8::77" },
+	{ "to a question of another type", of_another_type, 0, NULL },
 	{ "the name written out", name_written_out, 1, "198.51.100.1" },
 	{ "odd case", odd_case, 1, "198.51.100.1" },
 	{ "a chain of 10", chain_of_10, 1, "198.51.100.1" },
@@ -279,6 +286,23 @@ Test(answer, opens_its_address_for_the_names_ports_and_counts_once)
 	learned_clear(&world);
 	answer(&world, world.resolver, fd, &message);
 	cr_expect_eq(learned_count(&world), 0);
+}
+
+Test(answer, to_each_of_two_questions_under_one_id_counts)
+{
+	_cleanup_world_ struct world world;
+	struct made v4 = {}, v6 = {};
+	int fd;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	fd = socket_job(&world, AF_INET, SOCK_DGRAM);
+	ask(&world, fd, ID, NAME);
+	ask_type(&world, fd, ID, NAME, DNS_AAAA);
+	one_address(&v4);
+	of_another_type(&v6);
+	answer(&world, world.resolver, fd, &v4);
+	answer(&world, world.resolver, fd, &v6);
+	cr_expect_eq(learned_count(&world), 2);
 }
 
 Test(answer, from_another_server_or_port_is_not_heard)

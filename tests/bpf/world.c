@@ -170,11 +170,16 @@ bool hears(int fd, int timeout_ms)
 
 void ask(struct world *world, int fd, uint16_t id, const char *name)
 {
+	ask_type(world, fd, id, name, DNS_A);
+}
+
+void ask_type(struct world *world, int fd, uint16_t id, const char *name, uint16_t type)
+{
 	socklen_t len = sizeof(world->asker);
 	struct made question = {};
 	uint8_t heard[512];
 
-	made_question(&question, id, name, DNS_A);
+	made_question(&question, id, name, type);
 	cr_assert_eq(send_to(fd, question.bytes, question.len, RESOLVER, DNS_PORT), 0, "%s", name);
 	cr_assert(hears(world->resolver, 1000), "%s", name);
 	cr_assert_eq(recvfrom(world->resolver, heard, sizeof(heard), 0,

@@ -53,6 +53,7 @@ bool hears(int fd, int timeout_ms);
 
 /* The job's socket asks, the resolver hears it. */
 void ask(struct world *world, int fd, uint16_t id, const char *name);
+void ask_type(struct world *world, int fd, uint16_t id, const char *name, uint16_t type);
 /* The resolver answers from a socket outside; the job's socket reads it. */
 void answer(struct world *world, int from, int fd, const struct made *message);
 
