@@ -167,7 +167,8 @@ Test(doctor, an_agents_rights_are_found)
 		 "[Service]\nUser=azp\nWorkingDirectory=/opt/agent\n");
 	file_put(root, "opt/agent/.proxy", "http://192.0.2.1:3128\n");
 	file_put(root, "etc/group", "docker:x:5:azp\nsudo:x:6:azp\n");
-	file_put(root, "etc/sudoers", "Defaults x\n# azp\n%sudo ALL=(ALL) ALL\nroot ALL=(ALL) ALL\n");
+	file_put(root, "etc/sudoers",
+		 "Defaults x\n# azp\n%sudo ALL=(ALL) ALL\nroot ALL=(ALL) ALL\n");
 	file_put(root, "etc/sudoers.d/azp", "azp ALL=(ALL) NOPASSWD: ALL\n");
 	file_put(root, "etc/sudoers.d/azp.bak", "azp ALL=(ALL) NOPASSWD: ALL\n");
 	file_put(root, "run/docker.sock", "");

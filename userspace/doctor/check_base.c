@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the guard stands on: rights, cgroups, the bpf file system, and others' settings and programs. */
+/* What the guard stands on: rights, cgroups, the bpf file system, others' settings and programs. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -31,7 +31,8 @@ static void hosts_judge(const struct machine *machine, const char *source, struc
 		rest += strlen("hosts:");
 		while ((word = strtok_r(rest, SPACES, &rest))) {
 			if (!strncmp(word, source, strlen(source)))
-				finding_add(finding, FINDING_WARNING, "'%s' in nsswitch.conf", word);
+				finding_add(finding, FINDING_WARNING, "'%s' in nsswitch.conf",
+					    word);
 		}
 	}
 	if (!finding->status)
@@ -90,10 +91,13 @@ static void resolvers_judge(const struct machine *machine, struct finding *findi
 			continue;
 		word = strtok_r(rest, SPACES, &rest);
 		if (word && is_addr(word))
-			finding_add(finding, ++count > RESOLVERS_MAX - 2 ? FINDING_WARNING : FINDING_OK,
-				    "%s%s", word, !strcmp(word, "127.0.0.53") ? " (systemd-resolved)" : "");
+			finding_add(finding,
+				    ++count > RESOLVERS_MAX - 2 ? FINDING_WARNING : FINDING_OK,
+				    "%s%s", word,
+				    !strcmp(word, "127.0.0.53") ? " (systemd-resolved)" : "");
 		else
-			finding_add(finding, FINDING_WARNING, "'%s' is no address", word ? word : "");
+			finding_add(finding, FINDING_WARNING, "'%s' is no address",
+				    word ? word : "");
 	}
 	if (!finding->status)
 		finding_add(finding, file ? FINDING_OK : FINDING_WARNING, "%s",
@@ -106,7 +110,8 @@ const struct check dns_checks[] = {
 	  "any other are refused",
 	  "name at most 6 resolvers as `nameserver ADDRESS`; a resolver on another port needs a "
 	  "forwarder on port 53" },
-	{ "dns-nss-resolve", DNS_GROUP, "names asked of systemd-resolved without DNS", nss_resolve_judge,
+	{ "dns-nss-resolve", DNS_GROUP, "names asked of systemd-resolved without DNS",
+	  nss_resolve_judge,
 	  "names are asked over a UNIX socket, where they are not judged: allowed ones fail to connect, "
 	  "since no address is learned, and any name can carry data out",
 	  "take `resolve` out of the hosts line of /etc/nsswitch.conf, so that `dns` asks 127.0.0.53" },

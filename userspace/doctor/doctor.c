@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Running the checks, and the machine that they look at. The checks themselves are in the tables. */
+/* Running the checks, and the machine that they look at. The checks are in tables, by subject. */
 #include "doctor/doctor.h"
 
 #include <errno.h>
@@ -38,7 +38,9 @@ void machine_close(struct machine *machine)
 
 int machine_fd(const struct machine *machine, const char *path, int flags)
 {
-	struct open_how how = { .flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT };
+	struct open_how how = {
+		.flags = (uint64_t)(flags | O_CLOEXEC), .resolve = RESOLVE_IN_ROOT,
+	};
 	long fd;
 
 	/* Containers may forbid openat2(); "/" needs no confinement. */

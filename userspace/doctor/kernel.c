@@ -9,7 +9,7 @@
 #include "job/cgroup.h"
 
 #define KERNEL_GROUP	"Kernel"
-#define NEWER_KERNEL	"boot a kernel of 5.10 or newer with CONFIG_CGROUP_BPF and CONFIG_BPF_SYSCALL"
+#define NEWER_KERNEL	"boot a kernel of 5.10 or newer with CONFIG_CGROUP_BPF"
 #define HOOK_MEANS	"what passes through this hook cannot be judged, so the guard refuses to start"
 #define MAP_MEANS	"the guard's tables cannot be made, so it refuses to start"
 
@@ -33,7 +33,8 @@ static const struct feature features[PROBE_COUNT] = {
 			     NEWER_KERNEL ", with CONFIG_IPV6" },
 	[PROBE_OBJECT] = { FINDING_UNFIT, "the guard's own programs load",
 			   "nothing can be guarded on this kernel",
-			   "send the message on standard error and `uname -r` to the project" },
+			   "mend first what else is not ok here; otherwise send the message on "
+			   "standard error and `uname -r` to the project" },
 	[PROBE_RING_BUFFER] = { FINDING_UNFIT, "ring buffer for records", MAP_MEANS, NEWER_KERNEL },
 	[PROBE_SOCKET_STORAGE] = { FINDING_UNFIT, "storage of sockets, cloned at accept", MAP_MEANS,
 				   NEWER_KERNEL },
@@ -89,6 +90,9 @@ static void feature_judge(enum probe_feature feature, int answer, struct finding
 	else if (answer == 0)
 		finding_add(finding, features[feature].missing, "%s",
 			    instead[feature] ? instead[feature] : "no");
+	else if (feature == PROBE_OBJECT)
+		/* The one that all others stand for: a machine where it is not seen to load is unfit. */
+		finding_add(finding, FINDING_UNFIT, "no: %s", strerror(-answer));
 	else if (answer == -EBADF)
 		finding_add(finding, FINDING_UNKNOWN, "not known: no cgroup could be made to try it");
 	else

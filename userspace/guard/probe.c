@@ -28,7 +28,7 @@ struct hook {
 	enum bpf_attach_type attach;
 };
 
-/* Links for cgroups: commit af6eea57437a ("bpf: Implement bpf_link-based cgroup BPF program attachment"), 5.7. */
+/* Links for cgroups: af6eea57437a ("bpf: Implement bpf_link-based cgroup BPF ... attachment"), 5.7. */
 static const struct hook hooks[] = {
 	/* 610236587600 ("bpf: Add new cgroup attach type to enable sock modifications"), 4.10 */
 	[PROBE_SOCK_CREATE] = { "kernel-hook-sock-create", BPF_PROG_TYPE_CGROUP_SOCK,
@@ -146,7 +146,7 @@ static int socket_storage_ask(void)
 	return map_ask(BPF_MAP_TYPE_SK_STORAGE, 4, 4, 0, &options);
 }
 
-/* Commit 5b19adb0e4ef ("bpf: Make cgroup storages shared between programs on the same cgroup"), 5.9. */
+/* "bpf: Make cgroup storages shared between programs on the same cgroup", 7d9c3427894f, 5.9. */
 static int cgroup_storage_ask(void)
 {
 	return map_ask(BPF_MAP_TYPE_CGROUP_STORAGE, sizeof(uint64_t), sizeof(struct job_slot), 0,
@@ -181,14 +181,14 @@ static int jit_ask(void)
 {
 	const struct bpf_insn program[] = { MOVE(BPF_REG_0, 1), EXIT };
 	_cleanup_close_ int fd = program_load(&hooks[PROBE_EGRESS], program, ARRAY_SIZE(program));
-	struct bpf_prog_info info = {};
-	uint32_t size = sizeof(info);
+	struct bpf_prog_info loaded = {};
+	uint32_t size = sizeof(loaded);
 
 	if (fd < 0)
 		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+	if (bpf_obj_get_info_by_fd(fd, &loaded, &size))
 		return -errno;
-	return info.jited_prog_len > 0;
+	return loaded.jited_prog_len > 0;
 }
 
 static int file_ask(int folder_fd, const char *path)
