@@ -48,7 +48,7 @@ int machine_open(const char *root, struct machine *ret_machine);
 void machine_close(struct machine *machine);
 #define _cleanup_machine_ __attribute__((cleanup(machine_close)))
 
-/* Opens what is below the root, whatever links say; `path` has no leading slash. Or -errno, NULL. */
+/* Opens what is below the root, whatever links say; no leading slash. Or -errno, or NULL. */
 int machine_fd(const struct machine *machine, const char *path, int flags);
 FILE *machine_file(const struct machine *machine, const char *path);
 

@@ -10,7 +10,7 @@
 
 #define KERNEL_GROUP	"Kernel"
 #define NEWER_KERNEL	"boot a kernel of 5.10 or newer with CONFIG_CGROUP_BPF"
-#define HOOK_MEANS	"what passes through this hook cannot be judged, so the guard refuses to start"
+#define HOOK_MEANS	"what passes this hook cannot be judged, so the guard refuses to start"
 #define MAP_MEANS	"the guard's tables cannot be made, so it refuses to start"
 
 /* How the kernel does without a feature; `missing` is the status then. */
@@ -65,9 +65,10 @@ static const struct feature features[PROBE_COUNT] = {
 		"load tcp_diag where modules are not loaded on demand" },
 	[PROBE_LSM_CGROUP] = {
 		FINDING_WARNING, "BPF LSM for a cgroup",
-		"a job with root on this machine can disarm the guard (that is reported), and sockets "
-		"that pass no cgroup hook (AF_PACKET, AF_VSOCK) cannot be refused",
-		"boot a kernel of 6.0 or newer and add bpf to `lsm=` on its command line; give jobs no root" },
+		"a job with root on this machine can disarm the guard (that is reported), and "
+		"sockets that pass no cgroup hook (AF_PACKET, AF_VSOCK) cannot be refused",
+		"boot a kernel of 6.0 or newer and add bpf to `lsm=` on its command line; give "
+		"jobs no root" },
 	[PROBE_JIT] = { FINDING_WARNING, "programs are compiled to machine code",
 			"the guard is several times slower than it needs to be",
 			"sysctl net.core.bpf_jit_enable=1" },
@@ -91,7 +92,7 @@ static void feature_judge(enum probe_feature feature, int answer, struct finding
 		finding_add(finding, features[feature].missing, "%s",
 			    instead[feature] ? instead[feature] : "no");
 	else if (feature == PROBE_OBJECT)
-		/* The one that all others stand for: a machine where it is not seen to load is unfit. */
+		/* All else stands on it: where it is not seen to load, the machine is unfit. */
 		finding_add(finding, FINDING_UNFIT, "no: %s", strerror(-answer));
 	else if (answer == -EBADF)
 		finding_add(finding, FINDING_UNKNOWN, "not known: no cgroup could be made to try it");

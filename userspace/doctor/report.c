@@ -21,8 +21,8 @@ static const char *const status_colours[] = {
 	[FINDING_UNFIT] = "1;31",
 };
 
-static void line_write(struct report *report, const struct check *check, enum finding_status status,
-		       const char *found)
+static void line_write(struct report *report, const struct check *check,
+		       enum finding_status status, const char *found)
 {
 	const char *mark = status_names[status];
 

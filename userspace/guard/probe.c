@@ -28,7 +28,7 @@ struct hook {
 	enum bpf_attach_type attach;
 };
 
-/* Links for cgroups: af6eea57437a ("bpf: Implement bpf_link-based cgroup BPF ... attachment"), 5.7. */
+/* Links for cgroups: af6eea57437a ("bpf: Implement bpf_link-based cgroup ..."), 5.7. */
 static const struct hook hooks[] = {
 	/* 610236587600 ("bpf: Add new cgroup attach type to enable sock modifications"), 4.10 */
 	[PROBE_SOCK_CREATE] = { "kernel-hook-sock-create", BPF_PROG_TYPE_CGROUP_SOCK,
@@ -153,7 +153,7 @@ static int cgroup_storage_ask(void)
 		       NULL);
 }
 
-/* 56f668dfe00d ("bpf: Add array of maps support"), 4.12; LPM tries as inner maps since the start. */
+/* 56f668dfe00d ("bpf: Add array of maps support"), 4.12. */
 static int name_tries_ask(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, inner_options, .map_flags = BPF_F_NO_PREALLOC);

@@ -29,7 +29,7 @@ enum probe_feature {
 	PROBE_CGROUP_KILL,		/* kernel-cgroup-kill */
 	PROBE_CLONE_INTO_CGROUP,	/* kernel-clone-into-cgroup */
 	PROBE_SOCK_DESTROY,		/* kernel-sock-destroy */
-	PROBE_LSM_CGROUP,		/* kernel-lsm-cgroup: loads, attaches, and is really called */
+	PROBE_LSM_CGROUP,		/* kernel-lsm-cgroup: loads, attaches, is called */
 	PROBE_JIT,			/* kernel-jit */
 	PROBE_BTF,			/* kernel-btf */
 	PROBE_COUNT
