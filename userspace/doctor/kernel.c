@@ -95,7 +95,8 @@ static void feature_judge(enum probe_feature feature, int answer, struct finding
 		/* All else stands on it: where it is not seen to load, the machine is unfit. */
 		finding_add(finding, FINDING_UNFIT, "no: %s", strerror(-answer));
 	else if (answer == -EBADF)
-		finding_add(finding, FINDING_UNKNOWN, "not known: no cgroup could be made to try it");
+		finding_add(finding, FINDING_UNKNOWN,
+			    "not known: no cgroup could be made to try it");
 	else
 		finding_add(finding, FINDING_UNKNOWN, "not known: %s", strerror(-answer));
 }

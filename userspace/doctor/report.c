@@ -30,8 +30,8 @@ static void line_write(struct report *report, const struct check *check,
 		printf("%s%s\n", report->group ? "\n" : "", check->group);
 	report->group = check->group;
 	if (report->colour)
-		printf("  \033[%sm%-7s\033[0m  %s: %s\n", status_colours[status], mark, check->asked,
-		       found);
+		printf("  \033[%sm%-7s\033[0m  %s: %s\n", status_colours[status], mark,
+		       check->asked, found);
 	else
 		printf("  %-7s  %s: %s\n", mark, check->asked, found);
 	if (status >= FINDING_WARNING)
