@@ -43,26 +43,32 @@ __noinline __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol
 }
 
 /*
- * What learned_judge() says of one way, in one register so that the verifier need not follow what
- * is in it: bits 0 to 7 flags, the rest how well it fits, to be compared. 0: no such way.
+ * What was seen in the ways of an address so far: flags, the way that fits best, and how well. In one
+ * register, which each call of learned_judge() takes and returns anew, so that an old verifier,
+ * which tells apart all that it knows of a register, does not follow every combination of ways.
  */
-#define SEEN_PRESENT		0x01
-#define SEEN_KNOWN		0x02	/* an allow rule covers the name, for these ports or others */
-#define SEEN_EXPECTED		0x04
-#define SEEN_FLAGS(seen)	((seen) & 0xff)
-#define SEEN_RANK(seen)		((seen) & ~0xffULL)
-/* Highest first: an ALLOW of one name must not be cut by the DENY of another on one address. */
-#define RANK_ALLOWED		(7ULL << 60)
-#define RANK_DENIED		(6ULL << 60)
-#define RANK_EXPECTED		(5ULL << 60)
-#define RANK_EXPIRED		(4ULL << 60)
-#define RANK_LIVE		(3ULL << 60)
-/* Among equals, the name learned last is most likely the one meant. */
-#define RANK_TIME(ns)		((ns) >> 4 & 0x0fffffffffffff00ULL)
+#define SEEN_KNOWN		0x01	/* an allow rule covers a name, for these ports or others */
+#define SEEN_EXPECTED		0x02
+#define SEEN_HOLE		0x04	/* the sweeper may leave one; see guard_sweep() */
+#define SEEN_END		0x08
+#define SEEN_FLAGS		0x0f
+#define SEEN_WAY(seen)		((seen) >> 4 & (WAYS_MAX - 1))
+#define SEEN_RANK(seen)		((seen) >> 8)
+#define SEEN(flags, way, rank)	((flags) | (__u64)(way) << 4 | (rank) << 8)
+/*
+ * Ranks, highest first: an ALLOW of one name must not be cut by the DENY of another on one address.
+ * Among equals, the name learned last is most likely the one meant.
+ */
+#define RANK_ALLOWED		(7ULL << 53)
+#define RANK_DENIED		(6ULL << 53)
+#define RANK_EXPECTED		(5ULL << 53)
+#define RANK_EXPIRED		(4ULL << 53)
+#define RANK_LIVE		(3ULL << 53)
+#define RANK_TIME(ns)		((ns) >> 11)
 
 /* Bits of learned_judge()'s flow word beside FLOW_WORD(). */
 #define WAY_SHIFT		32
-#define WAY_VERDICT		(1ULL << 40)	/* the verdict is wanted, not the rank */
+#define WAY_VERDICT		(1ULL << 40)	/* the verdict is wanted, not what was seen */
 
 /* A refusal that no deny rule made; `word` is of a scan that found EXPECTED, EXPIRED or nothing. */
 static __always_inline __u64 refusal_verdict(__u64 word, __u32 expected, __u32 known)
@@ -75,24 +81,22 @@ static __always_inline __u64 refusal_verdict(__u64 word, __u32 expected, __u32 k
 	return VERDICT(ACTION_DENY, known ? REASON_PORT : REASON_NOT_ALLOWED, expected, rule);
 }
 
-static __always_inline __u64 seen_rank(__u64 verdict, __u32 known)
+static __always_inline __u64 verdict_rank(__u64 verdict)
 {
-	__u64 seen = SEEN_PRESENT | (known ? SEEN_KNOWN : 0);
 	__u32 flags = VERDICT_FLAGS(verdict);
 
-	if (flags & REFUSAL_EXPECTED)
-		seen |= SEEN_EXPECTED;
 	if (VERDICT_ALLOWS(verdict))
-		return seen | RANK_ALLOWED;
+		return RANK_ALLOWED;
 	if (flags & VERDICT_DECIDED)
-		return seen | RANK_DENIED;
+		return RANK_DENIED;
 	if (flags & REFUSAL_EXPECTED)
-		return seen | RANK_EXPECTED;
-	return seen | (flags & VERDICT_EXPIRED ? RANK_EXPIRED : RANK_LIVE);
+		return RANK_EXPECTED;
+	return flags & VERDICT_EXPIRED ? RANK_EXPIRED : RANK_LIVE;
 }
 
-/* What the name in one way of a learned address allows; see SEEN_ and WAY_. */
-__noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
+/* What the name in one way of a learned address allows, added to `seen`; or its verdict. */
+__noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns,
+			       __u64 seen)
 {
 	struct job_slot *job = job_slot_of();
 	struct learned_key key = { .netns = netns, .way = flow_word >> WAY_SHIFT & (WAYS_MAX - 1) };
@@ -100,14 +104,15 @@ __noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word,
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_EXPIRED, VERDICT_EXPIRED, 0);
 	struct learned *learned;
 	struct rule_run *run;
+	__u64 rank;
 
 	if (!table)
-		return 0;
+		return seen | SEEN_END;
 	*(__u64 *)key.addr = addr_high;
 	*(__u64 *)(key.addr + 8) = addr_low;
 	learned = bpf_map_lookup_elem(table, &key);
 	if (!learned)
-		return 0;
+		return seen | (seen & SEEN_HOLE ? SEEN_END : SEEN_HOLE);
 	run = &learned->run;
 	if (learned->generation != job->generation)
 		run = name_run(job->policy, &learned->name);
@@ -117,36 +122,35 @@ __noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word,
 		verdict = run_scan(job->policy, run->first, run->count, flow_word & 0xffffff);
 	if (flow_word & WAY_VERDICT)
 		return verdict;
-	return seen_rank(verdict, run && run->known) | RANK_TIME(learned->learned_ns);
+	if (run && run->known)
+		seen |= SEEN_KNOWN;
+	if (VERDICT_FLAGS(verdict) & REFUSAL_EXPECTED)
+		seen |= SEEN_EXPECTED;
+	rank = verdict_rank(verdict) | RANK_TIME(learned->learned_ns);
+	return rank > SEEN_RANK(seen) ? SEEN(seen & SEEN_FLAGS, key.way, rank) : seen;
 }
 
 /* The verdict where no prefix decided: that of the name that fits best. */
 static __always_inline __u64 names_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word,
 					 __u64 netns, __u64 by_prefix, __u32 known)
 {
-	__u32 missing = 0, flags = 0, best_way = 0, expected;
-	__u64 best = 0, verdict;
+	__u64 seen = 0, verdict;
+	__u32 expected, best_way;
 
 	for (__u64 way = 0; way < WAYS_MAX; way++) {
-		__u64 seen = learned_judge(addr_high, addr_low, flow_word | way << WAY_SHIFT,
-					   netns);
-
-		/* The sweeper may leave one hole; see guard_sweep(). */
-		if (!seen && missing++)
+		seen = learned_judge(addr_high, addr_low, flow_word | way << WAY_SHIFT, netns,
+				     seen);
+		if (seen & SEEN_END)
 			break;
-		flags |= SEEN_FLAGS(seen);
-		if (SEEN_RANK(seen) > best) {
-			best = SEEN_RANK(seen);
-			best_way = way;
-		}
 	}
-	expected = (flags & SEEN_EXPECTED) || (VERDICT_FLAGS(by_prefix) & REFUSAL_EXPECTED) ?
+	best_way = SEEN_WAY(seen);
+	expected = (seen & SEEN_EXPECTED) || (VERDICT_FLAGS(by_prefix) & REFUSAL_EXPECTED) ?
 		   REFUSAL_EXPECTED : 0;
-	known |= flags & SEEN_KNOWN;
-	if (!best)
+	known |= seen & SEEN_KNOWN;
+	if (!SEEN_RANK(seen))
 		return refusal_verdict(by_prefix, expected, known);
 	verdict = learned_judge(addr_high, addr_low,
-				flow_word | (__u64)best_way << WAY_SHIFT | WAY_VERDICT, netns);
+				flow_word | (__u64)best_way << WAY_SHIFT | WAY_VERDICT, netns, 0);
 	if (VERDICT_ALLOWS(verdict))
 		return verdict | FOUND_WAY(best_way);
 	if (VERDICT_FLAGS(verdict) & VERDICT_DECIDED)
