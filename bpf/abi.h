@@ -270,10 +270,13 @@ struct fold {
 	struct refusal refusal;
 };
 
-/* Counters per job. Every refused attempt counts once in refused[], and once in a fold or in unfolded[]. */
+/*
+ * Counters per job. Every refused attempt counts once in refused[], and once in a fold or in
+ * unfolded[].
+ */
 struct job_counters {
 	__u64 refused[REASON_SLOTS];
-	__u64 unfolded[REASON_SLOTS];	/* could not be kept apart: a table was full, or no memory */
+	__u64 unfolded[REASON_SLOTS];	/* not kept apart: a table was full, or no memory */
 	__u64 ring_full;		/* the first attempt of a kind waits for the next drain */
 	__u64 answers_learned;
 	__u64 learn_full;

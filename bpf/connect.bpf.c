@@ -31,6 +31,28 @@ static __always_inline __u64 decide_reply(struct bpf_sock_addr *ctx, const struc
 	return VERDICT_ALLOWS(reply) ? reply : verdict;
 }
 
+/* Remembers what was let through for the packet hook; in audit mode what was only reported, too. */
+static __always_inline int destination_remember(struct bpf_sock_addr *ctx,
+						const struct job_slot *job,
+						struct socket_state *state,
+						const struct flow *flow,
+						const struct learned *learned)
+{
+	struct judged_flow before = {};
+
+	flow_remember(state, job, DIRECTION_OUT, flow, &before);
+	if (flow->protocol != IPPROTO_TCP) {
+		peer_keep(job, bpf_get_socket_cookie(ctx), DIRECTION_OUT, &before, flow);
+		return 1;
+	}
+	state->name_known = 0;
+	if (learned) {
+		__builtin_memcpy(&state->name, &learned->name, sizeof(state->name));
+		state->name_known = 1;
+	}
+	return 1;
+}
+
 static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const struct flow *flow,
 					     __u8 hook, __u8 family)
 {
@@ -42,7 +64,6 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 		.hook = hook,
 		.family = family,
 	};
-	struct judged_flow before = {};
 	struct socket_state *state;
 	struct learned *learned;
 	struct bpf_sock *sk = ctx->sk;
@@ -84,18 +105,7 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 		if (job->mode != MODE_AUDIT)
 			return 0;
 	}
-	/* In audit mode too: the packet hook must not report it again. */
-	flow_remember(state, job, DIRECTION_OUT, flow, &before);
-	if (flow->protocol != IPPROTO_TCP) {
-		peer_keep(job, bpf_get_socket_cookie(ctx), DIRECTION_OUT, &before, flow);
-		return 1;
-	}
-	state->name_known = 0;
-	if (learned) {
-		__builtin_memcpy(&state->name, &learned->name, sizeof(state->name));
-		state->name_known = 1;
-	}
-	return 1;
+	return destination_remember(ctx, job, state, flow, learned);
 }
 
 static __always_inline void flow_from_ctx4(struct flow *flow, struct bpf_sock_addr *ctx)

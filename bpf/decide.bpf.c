@@ -43,8 +43,8 @@ __noinline __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol
 }
 
 /*
- * What was seen in the ways of an address so far: flags, the way that fits best, and how well. In one
- * register, which each call of learned_judge() takes and returns anew, so that an old verifier,
+ * What was seen in the ways of an address so far: flags, the way that fits best, and how well. In
+ * one register, which each call of learned_judge() takes and returns anew, so that an old verifier,
  * which tells apart all that it knows of a register, does not follow every combination of ways.
  */
 #define SEEN_KNOWN		0x01	/* an allow rule covers a name, for these ports or others */
@@ -157,8 +157,8 @@ static __always_inline __u64 names_judge(__u64 addr_high, __u64 addr_low, __u64 
 		return VERDICT(ACTION_DENY, VERDICT_REASON(verdict), expected,
 			       VERDICT_RULE(verdict)) | FOUND_WAY(best_way);
 	/*
-	 * Neither decided. The name's word tells more than its address's, but that an address is expected
-	 * tells more than that the name's rule has expired.
+	 * Neither decided. The name's word tells more than its address's, but that an address is
+	 * expected tells more than that the name's rule has expired.
 	 */
 	if (!VERDICT_FLAGS(verdict) || (expected && !(VERDICT_FLAGS(verdict) & REFUSAL_EXPECTED)))
 		verdict = by_prefix;
@@ -209,9 +209,12 @@ __noinline __u64 decide(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 
 		known = prefix->run.known;
 	}
 	expected = VERDICT_FLAGS(verdict) & REFUSAL_EXPECTED;
-	if (dns)
-		return VERDICT(ACTION_DENY, REASON_DNS_SERVER, expected, expected &&
-			       !(VERDICT_FLAGS(verdict) & VERDICT_DECIDED) ? VERDICT_RULE(verdict) : 0);
+	if (dns) {
+		__u32 decided = VERDICT_FLAGS(verdict) & VERDICT_DECIDED;
+
+		return VERDICT(ACTION_DENY, REASON_DNS_SERVER, expected,
+			       expected && !decided ? VERDICT_RULE(verdict) : 0);
+	}
 	if (VERDICT_FLAGS(verdict) & VERDICT_DECIDED)
 		return verdict & ~VERDICT(0, 0, VERDICT_DECIDED | VERDICT_EXPIRED, 0);
 	if (flow.direction == DIRECTION_IN)

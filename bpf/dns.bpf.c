@@ -88,7 +88,8 @@ static __always_inline int datagram_question(struct __sk_buff *skb, __u32 resolv
 }
 
 /* Offset of a TCP segment's payload; 0 where the header cannot be read. */
-static __always_inline __u32 segment_payload(struct __sk_buff *skb, __u32 transport, __u8 *ret_flags)
+static __always_inline __u32 segment_payload(struct __sk_buff *skb, __u32 transport,
+					     __u8 *ret_flags)
 {
 	__u8 head[2];
 
@@ -111,7 +112,7 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	if (!payload || !sk)
 		return 0;
 	if (flags & TCP_FLAG_SYN) {
-		/* A new connection, maybe of a socket used before; data in the SYN (TFO) is refused. */
+		/* A new connection, maybe of a socket used before. No data in the SYN (TFO). */
 		sk = bpf_sk_fullsock(sk);
 		if (sk)
 			bpf_sk_storage_delete(&streams, sk);
@@ -119,7 +120,7 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	}
 	if (skb->len <= payload)
 		return 1;
-	/* The resolver's kernel takes the urgent byte out of the stream: it reads what we did not. */
+	/* The resolver's kernel takes the urgent byte out of the stream: it reads other bytes. */
 	if (flags & TCP_FLAG_URG && !question_at(skb, resolver, 0))
 		return 0;
 	fed = dns_stream_feed(skb, DIRECTION_OUT, transport, payload, resolver);

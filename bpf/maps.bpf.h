@@ -29,8 +29,8 @@ int dns_name_at(__u32 slot, __u32 offset);
 #define MAP(map_name, ...) struct { __VA_ARGS__ } map_name MAP_LINKAGE SEC(".maps")
 
 /*
- * The remote end of a flow that was judged and let through; for a TCP listener its own port, since a
- * rule of `inbound` is about that.
+ * The remote end of a flow that was judged and let through; for a TCP listener its own port, since
+ * a rule of `inbound` is about that.
  */
 struct judged_flow {
 	__u8 addr[ADDR_LEN];
@@ -65,7 +65,7 @@ struct packet {
 	__u16 dport;
 	__u8 protocol;
 	__u8 family;			/* 4 or 6 */
-	__u8 control;			/* 1: neighbour discovery, IGMP, ICMP errors: the kernel's own */
+	__u8 control;			/* 1: the kernel's own (discovery, IGMP, errors) */
 	__u8 pad;
 	__u32 transport;		/* offset of the transport header */
 };
@@ -231,9 +231,10 @@ struct questions_inner {
 };
 
 /*
- * Peers of datagram sockets before the one in the socket's state: whom it sent to, written by egress
- * and sendmsg, read by ingress; and who was let in, written by ingress, read where a reply is judged.
- * Swept by userspace. Full: what the older peer sends, or is sent, is refused; peers_full is counted.
+ * Peers of datagram sockets before the one in the socket's state: whom it sent to, written by
+ * egress and sendmsg, read by ingress; and who was let in, written by ingress, read where a reply
+ * is judged. Swept by userspace. Full: what the older peer sends, or is sent, is refused;
+ * peers_full is counted.
  */
 struct peers_inner {
 	__uint(type, BPF_MAP_TYPE_HASH);

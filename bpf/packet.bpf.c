@@ -116,8 +116,8 @@ static __always_inline int name_still_allows(const struct job_slot *job,
 }
 
 /*
- * A packet back to a peer that `inbound` lets in. A datagram socket must have heard it; a TCP socket
- * has, or connect() would have been refused.
+ * A packet back to a peer that `inbound` lets in. A datagram socket must have heard it; a TCP
+ * socket has, or connect() would have been refused.
  */
 static __always_inline int reply_allowed(struct __sk_buff *skb, const struct job_slot *job,
 					 struct socket_state *state, const struct flow *flow,

@@ -106,7 +106,7 @@ __noinline int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resol
 		return 0;
 	scratch->question_key.cookie = bpf_get_socket_cookie(skb);
 	verdict = question_verdict(scratch, job);
-	/* In audit mode refused names are learned too, so that records can name what is connected to. */
+	/* In audit mode refused names are learned too, so that records can name an address. */
 	if (scratch->key.prefix_bits && (VERDICT_ALLOWS(verdict) || job->mode == MODE_AUDIT) &&
 	    question_keep(scratch, job)) {
 		COUNT(job, questions_full);

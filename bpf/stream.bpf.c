@@ -64,7 +64,9 @@ __noinline int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 
 			*(const struct copy_block *)(stream->bytes + i * COPY_BLOCK);
 	}
 	/* A question longer than the buffer was cut: unreadable. */
-	scratch->dns.len = stream->length > DNS_MESSAGE_MAX && direction == DIRECTION_OUT ? 0 : length;
+	scratch->dns.len = length;
+	if (stream->length > DNS_MESSAGE_MAX && direction == DIRECTION_OUT)
+		scratch->dns.len = 0;
 	if (direction == DIRECTION_OUT)
 		verdict = dns_question_judge(skb, slot, resolver);
 	else
@@ -150,7 +152,7 @@ __noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 tra
 	__u32 sequence[2], end = skb->len;
 	int ahead;
 
-	/* Nothing was asked here through the guard: an ordinary connection, judged when it was made. */
+	/* Nothing was asked here: an ordinary connection, judged when it was made. */
 	if (direction == DIRECTION_IN && (!stream || !stream->started))
 		return DNS_NOT_ANSWER;
 	if (!stream || bpf_skb_load_bytes(skb, transport + 4, sequence, sizeof(sequence)))

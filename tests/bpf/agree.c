@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The kernel's verdict against `policy explain`: thousands of generated policies, each asked for flows
- * by address, flows by learned name, and DNS questions. BUILDFENCE_SEED=N in the environment runs
- * another series.
+ * The kernel's verdict against `policy explain`: thousands of generated policies, each asked for
+ * flows by address, flows by learned name, and DNS questions. BUILDFENCE_SEED=N in the environment
+ * runs another series.
  */
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
@@ -44,8 +44,8 @@ static void refilled_open(struct trial *trial, struct refilled *maps)
 	const struct buildfence_bpf *skeleton = trial->guard->skeleton;
 
 	maps->names_fd = inner_map_add(skeleton->maps.names, 1, BPF_MAP_TYPE_LPM_TRIE,
-				       sizeof(struct name_key), sizeof(struct name_rule), ENTRIES_MAX,
-				       BPF_F_NO_PREALLOC);
+				       sizeof(struct name_key), sizeof(struct name_rule),
+				       ENTRIES_MAX, BPF_F_NO_PREALLOC);
 	maps->prefixes_fd = inner_map_add(skeleton->maps.prefixes, 1, BPF_MAP_TYPE_LPM_TRIE,
 					  sizeof(struct prefix_key), sizeof(struct prefix_rule),
 					  ENTRIES_MAX, BPF_F_NO_PREALLOC);
@@ -76,7 +76,8 @@ static void image_put(struct trial *trial, const struct refilled *maps, const st
 		error = bpf_map_update_elem(maps->prefixes_fd, &image->prefixes[i].key,
 					    &image->prefixes[i].rule, BPF_NOEXIST);
 	for (uint32_t i = 0; !error && i < image->port_rule_count; i++)
-		error = bpf_map_update_elem(maps->port_rules_fd, &i, &image->port_rules[i], BPF_ANY);
+		error = bpf_map_update_elem(maps->port_rules_fd, &i, &image->port_rules[i],
+					    BPF_ANY);
 	if (!error)
 		error = bpf_map_update_elem(bpf_map__fd(policies), &policy, &image->settings,
 					    BPF_ANY);
@@ -213,7 +214,7 @@ static void policy_compare(struct trial *trial, const struct refilled *maps, uin
 			query.to_resolver = true;
 			memcpy(query.addr, dns.resolvers[0], ADDR_LEN);
 		}
-		/* The run's socket is no listener, so TCP from a resolver is taken for its answer. */
+		/* The run's socket is no listener: TCP from a resolver is taken for its answer. */
 		if (query.direction == DIRECTION_IN && query.protocol == IPPROTO_TCP &&
 		    !memcmp(query.addr, docker, ADDR_LEN))
 			query.protocol = IPPROTO_UDP;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A policy that changes under connections, names that share an address, and tables that are full. */
+/* A policy that changes under connections, names that share an address, and full tables. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <string.h>
@@ -60,7 +60,7 @@ Test(change, cuts_connections_to_names_that_are_no_longer_allowed)
 	cr_expect_geq(outcome.refusals, 1);
 	cr_expect(outcome.refusal.flags & REFUSAL_RESET);
 	cr_expect(bytes_arrive(stays[0], stays[1], 1000));
-	/* Also when the address has expired meanwhile, and another policy that allows the name comes. */
+	/* Also when the address has expired, and another policy that allows the name comes. */
 	learned_clear(&world);
 	world_policy(&world, both, MODE_ENFORCE);
 	cr_expect(bytes_arrive(stays[0], stays[1], 1000));

@@ -113,7 +113,7 @@ Test(flood, of_a_million_refused_datagrams_is_counted_exactly, .timeout = 60)
 	for (int i = 0; i < THREADS; i++) {
 		cr_expect_eq(senders[i].sent, 0);
 		cr_expect_eq(senders[i].refused, FLOOD);
-		/* What a program still counted while its entry was taken is counted, but not apart. */
+		/* What a program counted while its entry was taken is counted, but not apart. */
 		cr_expect_leq(sum.by_port[i], FLOOD);
 	}
 	cr_expect_geq(sum.apart, THREADS * FLOOD - 1000, "%lu kept apart", sum.apart);
@@ -198,8 +198,9 @@ Test(flood, to_two_destinations_on_one_socket_lets_nothing_reach_the_refused_one
 	refused = server_outside(AF_INET, SOCK_DGRAM, REFUSED_ADDR, PORT);
 	allowed = server_outside(AF_INET, SOCK_DGRAM, ALLOWED_ADDR, PORT);
 	fd = socket_job(&world, AF_INET, SOCK_DGRAM);
-	senders[0] = (struct sender){ .fd = fd, .addr = ALLOWED_ADDR, .port = PORT, .payload.len = 9 };
-	senders[1] = (struct sender){ .fd = fd, .addr = REFUSED_ADDR, .port = PORT, .payload.len = 9 };
+	senders[0] = (struct sender){ .fd = fd, .addr = ALLOWED_ADDR, .port = PORT };
+	senders[1] = (struct sender){ .fd = fd, .addr = REFUSED_ADDR, .port = PORT };
+	senders[0].payload.len = senders[1].payload.len = 9;
 	race_run(senders, true);
 	race_run(senders, false);
 	cr_expect(hears(allowed, 0));

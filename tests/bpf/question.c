@@ -55,7 +55,8 @@ static const struct form_case forms[] = {
 	{ "EDNS cut", QUERY, { 1, 0, 0, 1 }, BYTES("\3dev\5azure\3com\0" IN_A "\0\0\x29\x04\xd0\0\0"),
 	  REASON_DNS_MALFORMED },
 	{ "EDNS of a name", QUERY, { 1, 0, 0, 1 },
-	  BYTES("\3dev\5azure\3com\0" IN_A "\1x\0\0\x29\x04\xd0\0\0\0\0\0\0"), REASON_DNS_MALFORMED },
+	  BYTES("\3dev\5azure\3com\0" IN_A "\1x\0\0\x29\x04\xd0\0\0\0\0\0\0"),
+	  REASON_DNS_MALFORMED },
 	{ "EDNS that is not counted", QUERY, { 1 }, BYTES("\3dev\5azure\3com\0" IN_A OPT("\0\0")),
 	  REASON_DNS_MALFORMED },
 	{ "EDNS counted but missing", QUERY, { 1, 0, 0, 1 }, BYTES("\3dev\5azure\3com\0" IN_A),
@@ -63,13 +64,15 @@ static const struct form_case forms[] = {
 	{ "two EDNS", QUERY, { 1, 0, 0, 2 },
 	  BYTES("\3dev\5azure\3com\0" IN_A OPT("\0\0") OPT("\0\0")), REASON_DNS_MALFORMED },
 	{ "an address as additional", QUERY, { 1, 0, 0, 1 },
-	  BYTES("\3dev\5azure\3com\0" IN_A "\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4"), REASON_DNS_MALFORMED },
+	  BYTES("\3dev\5azure\3com\0" IN_A "\0\0\1\0\1\0\0\0\0\0\4\1\2\3\4"),
+	  REASON_DNS_MALFORMED },
 	{ "bytes behind it", QUERY, { 1 }, BYTES("\3dev\5azure\3com\0" IN_A "x"),
 	  REASON_DNS_MALFORMED },
 	{ "no question", QUERY, { 0 }, BYTES("\3dev\5azure\3com\0" IN_A), REASON_DNS_MALFORMED },
 	{ "no question and no byte", QUERY, { 0 }, BYTES(""), REASON_DNS_MALFORMED },
 	{ "two questions", QUERY, { 2 },
-	  BYTES("\3dev\5azure\3com\0" IN_A "\3dev\5azure\3com\0" "\0\x1c\0\1"), REASON_DNS_MALFORMED },
+	  BYTES("\3dev\5azure\3com\0" IN_A "\3dev\5azure\3com\0" "\0\x1c\0\1"),
+	  REASON_DNS_MALFORMED },
 	{ "two questions, one by a pointer", QUERY, { 2 },
 	  BYTES("\3dev\5azure\3com\0" IN_A "\xc0\x0c" "\0\x1c\0\1"), REASON_DNS_MALFORMED },
 	{ "two questions, counted as one", QUERY, { 1 },
@@ -148,7 +151,8 @@ static void form_run(struct trial *trial, enum guard_mode mode, const struct for
 	struct made packet = {};
 	struct outcome outcome;
 
-	made_ip(&packet, IPPROTO_UDP, strchr(resolver, ':') ? "2001:db8::1" : "192.0.2.1", resolver);
+	made_ip(&packet, IPPROTO_UDP, strchr(resolver, ':') ? "2001:db8::1" : "192.0.2.1",
+		resolver);
 	made_transport(&packet, IPPROTO_UDP, 40000, DNS_PORT);
 	made_dns_head(&packet, 0x1234, row->flags, row->counts);
 	made_add(&packet, row->bytes, row->len);
