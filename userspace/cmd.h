@@ -11,6 +11,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_suggest(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_daemon(int argc, char **argv);
 int cmd_policy_check(int argc, char **argv);
 int cmd_policy_show(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);
