@@ -186,7 +186,7 @@ int daemon_reload(struct daemon *daemon, char **ret_error)
 	if (!error)
 		error = records_reopen(daemon->records);
 	config_free(before);
-	log_error("reloaded %s", daemon->config->path);
+	log_info("reloaded %s", daemon->config->path);
 	return error;
 }
 
@@ -290,7 +290,7 @@ static int jobs_prepare(struct daemon *daemon)
 	if (taken < 0)
 		log_error("cannot take over the jobs that are guarded: %s", strerror(-taken));
 	if (taken > 0)
-		log_error("took over %d guarded job%s", taken, taken == 1 ? "" : "s");
+		log_info("took over %d guarded job%s", taken, taken == 1 ? "" : "s");
 	return taken < 0 ? taken : 0;
 }
 
@@ -422,7 +422,7 @@ int daemon_run(const char *config_path)
 
 	if (!error) {
 		notify_send("READY=1");
-		log_error("ready");
+		log_info("ready");
 		error = loop_run(daemon.loop);
 		notify_send("STOPPING=1");
 	}

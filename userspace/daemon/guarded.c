@@ -103,7 +103,7 @@ static void cgroup_guard(struct guarded *guarded, const struct guarded_cgroup *e
 		return;
 	error = jobs_attach(guarded->jobs, JOB_GUARDED, name, path, entry->policy, &why);
 	if (!error)
-		log_error("%s is guarded, with the policy '%s'", path, entry->policy);
+		log_info("%s is guarded, with the policy '%s'", path, entry->policy);
 	else if (error != -ENOENT)
 		complain(guarded, path, why);
 }

@@ -87,7 +87,7 @@ static void error_note(struct records *records, int error)
 		log_error("cannot write to %s: %s; violations wait in the kernel, counted",
 			  records->path, strerror(-error));
 	else if (!error && records->error)
-		log_error("%s can be written again", records->path);
+		log_info("%s can be written again", records->path);
 	records->error = error;
 }
 

@@ -33,7 +33,7 @@ static void worker_take(const struct worker *worker, void *context)
 			  worker->kind->name, why ? why : strerror(-error));
 		return;
 	}
-	log_error("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
+	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
 	error = watch_worker_add(daemon->watch, worker->pid, worker->kind);
 	if (error)
 		log_error("job '%s' will have no name of its pipeline: %s", job->name,
