@@ -99,6 +99,16 @@ records_are() { ln -sf "$RECORDS" "$CASE/events"; }
 nothing_left() {
 	wait_until 20 no_jobs || fail "cgroups are left: $(job_cgroups)"
 	wait_until 10 pins_are_empty || fail "pins are left: $(ls "/sys/fs/bpf/buildfence/$PINS/jobs")"
-	[ -z "$(ls "$CASE/state/jobs")" ] || fail "records of jobs are left: $(ls "$CASE/state/jobs")"
+	wait_until 10 records_of_jobs_are_empty || fail "records of jobs are left: $(ls "$CASE/state/jobs")"
 }
+records_of_jobs_are_empty() { [ -z "$(ls "$CASE/state/jobs")" ]; }
 pins_are_empty() { [ -z "$(ls "/sys/fs/bpf/buildfence/$PINS/jobs" 2>/dev/null)" ]; }
+
+# However the case ends. A job's cgroup is not removed here: the runner says that it was left.
+daemon_clean() {
+	local status=$?
+	[ -z "$DAEMON" ] || ! kill -0 $DAEMON 2>/dev/null || daemon_kill TERM
+	rmdir "$DAEMON_CGROUP" "$AGENT_CGROUP" 2>/dev/null
+	exit $status
+}
+trap daemon_clean EXIT
