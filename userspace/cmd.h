@@ -11,6 +11,12 @@
 int cmd_run(int argc, char **argv);
 int cmd_suggest(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
+int cmd_attach(int argc, char **argv);
+int cmd_detach(int argc, char **argv);
+int cmd_jobs(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_policy_check(int argc, char **argv);
 int cmd_policy_show(int argc, char **argv);
 int cmd_policy_explain(int argc, char **argv);

@@ -21,6 +21,7 @@ struct made {
  *   past	the lines of file "file" that hold "only" (may be missing); "follow"
  *   publish	"count" lines "N ..." of "size" bytes for "job" are published
  *   end	the streams of "job" end
+ *   jobs, status	the JSON of the environment's MADE_ANSWER
  *   memory	"resident", in bytes; "clients", how many
  *   silent	nothing that could be sent
  */
