@@ -11,7 +11,7 @@
 #include "control/cgroup_path.h"
 
 static const struct argp_option options[] = {
-	{ "job", OPTION_JOB, "NAME", 0, "the job's name in records; no running job may have it", 0 },
+	{ "job", OPTION_JOB, "NAME", 0, "the job's name in records, unlike all running jobs'", 0 },
 	{ "cgroup", OPTION_CGROUP, "PATH", 0,
 	  "a directory in the file system, a path from cgroup2's root, or self", 0 },
 	{ "policy", OPTION_POLICY, "FILE", 0,
@@ -27,7 +27,7 @@ static int cgroup_find(const char *argument, char **ret_path)
 	if (error == -EINVAL)
 		log_error("--cgroup '%s' is neither an absolute path nor self", argument);
 	else if (error == -ENOENT)
-		log_error("no cgroup '%s': it is no cgroup2 directory, nor one below cgroup2's root",
+		log_error("no cgroup '%s', neither in the file system nor from cgroup2's root",
 			  argument);
 	else if (error == -ENOMEDIUM)
 		log_error("cgroup2 is not mounted here; `buildfence doctor` says more");

@@ -105,15 +105,16 @@ Test(cmd_control, status_says_how_the_daemon_is)
 
 Test(cmd_control, status_of_a_cgroup_is_its_exit_status)
 {
+	static const char option[] = "--cgroup=self";
 	char out[256];
 
-	cr_expect_eq(asked(cmd_status, "{\"guarded\":true}", "--cgroup=self", out, sizeof(out)), 0);
+	cr_expect_eq(asked(cmd_status, "{\"guarded\":true}", option, out, sizeof(out)), 0);
 	cr_expect_str_eq(out, "self is guarded\n");
-	cr_expect_eq(asked(cmd_status, "{\"guarded\":false}", "--cgroup=self", out, sizeof(out)), 1);
+	cr_expect_eq(asked(cmd_status, "{\"guarded\":false}", option, out, sizeof(out)), 1);
 	cr_expect_str_eq(out, "self is not guarded\n");
 	/* A list of guarded cgroups is no yes. */
-	cr_expect_eq(asked(cmd_status, "{\"guarded\":[\"/a\"]}", "--cgroup=self", out, sizeof(out)), 1);
-	cr_expect_eq(asked(cmd_status, "{}", "--cgroup=self", out, sizeof(out)), 1);
+	cr_expect_eq(asked(cmd_status, "{\"guarded\":[\"/a\"]}", option, out, sizeof(out)), 1);
+	cr_expect_eq(asked(cmd_status, "{}", option, out, sizeof(out)), 1);
 }
 
 Test(cmd_control, JSON_of_others_is_made_fit)

@@ -12,7 +12,7 @@ struct two {
 	struct loop *loop;
 	int fds[2];
 	int calls;
-	int again;		/* opened when the first was called, at the number of a removed one */
+	int again;		/* opened in the first call, at the number of a removed one */
 	int again_calls;
 };
 

@@ -69,7 +69,8 @@ Test(privileges, the_process_has_what_was_promised)
 	if (geteuid())
 		cr_skip_test("needs root, to have something to give up");
 	dropped_run(status_copy, status, sizeof(status));
-	for (char *line = strtok_r(promise, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+	for (char *line = strtok_r(promise, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest)) {
 		if (!strncmp(line, "Capabilities:", 13))
 			continue;
 		cr_expect(strstr(status, line), "'%s' is not in:\n%s", line, status);
@@ -164,7 +165,8 @@ static void allowed_try(int fd)
 		dprintf(fd, "files: %s\n", strerror(errno));
 	if (mkdir(path, 0700) || rmdir(path))
 		dprintf(fd, "folders: %s\n", strerror(errno));
-	if (isatty(fd) || sysconf(_SC_NPROCESSORS_ONLN) < 1 || getrlimit(RLIMIT_NOFILE, &(struct rlimit){}))
+	if (isatty(fd) || sysconf(_SC_NPROCESSORS_ONLN) < 1 ||
+	    getrlimit(RLIMIT_NOFILE, &(struct rlimit){}))
 		dprintf(fd, "small things: %s\n", strerror(errno));
 	signal(SIGABRT, SIG_IGN);
 	if (raise(SIGABRT))

@@ -69,9 +69,9 @@ char *privileges_promise(void)
 static int capabilities_drop(void)
 {
 	/*
-	 * The bounding set first: it needs CAP_SETPCAP, and libcap-ng looks for that in the state that
-	 * it is to apply. Nothing stays in it, though the filter refuses execve: a program that was
-	 * executed after all would have nothing.
+	 * The bounding set first: it needs CAP_SETPCAP, and libcap-ng looks for that in the state
+	 * that it is to apply. Nothing stays in it, though the filter refuses execve: a program
+	 * that was executed after all would have nothing.
 	 */
 	if (capng_get_caps_process())
 		return -EPERM;
@@ -187,7 +187,7 @@ static int calls_filter(void)
 
 	if (!filter)
 		return -ENOMEM;
-	/* From 4.14 on the kernel can note refused calls in its log; that it cannot is no failure. */
+	/* The kernel's log then has refused calls. That it cannot is no failure. */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_LOG, 1);
 	/* A tree instead of a list: 5.10 has no cache of calls that always pass. */
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
@@ -206,8 +206,9 @@ int privileges_drop(void)
 	int error;
 
 	/*
-	 * 5.10 counts maps against it, and who may not raise it later could add no job. Later kernels
-	 * do not, so that it cannot be raised (a container without CAP_SYS_RESOURCE) is no failure.
+	 * 5.10 counts maps against it, and who may not raise it later could add no job. Later
+	 * kernels do not: that it cannot be raised (a container without CAP_SYS_RESOURCE) is no
+	 * failure.
 	 */
 	setrlimit(RLIMIT_MEMLOCK, &unlimited);
 	error = capabilities_drop();

@@ -55,7 +55,7 @@ void client_await(struct client *client, bool room)
 		client_end(client);
 }
 
-/* --- answers ----------------------------------------------------------------------------------- */
+/* --- answers --- */
 
 static json_t *error_body(const char *message)
 {
@@ -65,7 +65,8 @@ static json_t *error_body(const char *message)
 	/* Invalid UTF-8 that somebody forgot to escape. */
 	if (!body) {
 		escaped = escape_string(message, 512);
-		body = json_pack("{s:b, s:s}", "ok", 0, "error", escaped ? escaped : "out of memory");
+		body = json_pack("{s:b, s:s}", "ok", 0, "error",
+				 escaped ? escaped : "out of memory");
 	}
 	return body;
 }
@@ -168,7 +169,7 @@ static void client_refuse(struct client *client, char *message)
 	answer_free(&answer);
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void client_request(struct client *client, size_t length)
 {
@@ -225,7 +226,8 @@ static void client_read(struct client *client)
 	else if (!length)
 		client_refuse_quoting(client, "the request ended before its newline");
 	else if (client->request_length == CONTROL_REQUEST_MAX)
-		client_refuse_quoting(client, "the request is longer than " AS_TEXT(CONTROL_REQUEST_MAX) " bytes");
+		client_refuse_quoting(client, "the request is longer than "
+				      AS_TEXT(CONTROL_REQUEST_MAX) " bytes");
 }
 
 void client_run(void *context)

@@ -53,7 +53,7 @@ struct control {
 	int listen_fd;
 	int timer_fd;		/* ticks once a second while there is somebody to wait for */
 	bool ticks;
-	bool paused;		/* no descriptors were left: nobody is accepted until the next tick */
+	bool paused;		/* no descriptors were left: no accept() until the next tick */
 	unsigned int clients_max;
 	unsigned int clients_count;
 	struct client clients[];
