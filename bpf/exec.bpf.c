@@ -44,10 +44,13 @@ struct {
 	__type(value, __u32);
 } awaited SEC(".maps");
 
-/* Full, or contended: `lost` is counted, and watch_read() searches /proc instead. */
+/*
+ * Read by watch_read(); holds 3,640 reports, since a thousand jobs may begin at once. Full, or
+ * contended: `lost` is counted, and watch_read() searches /proc instead.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 64 << 10);
+	__uint(max_entries, 256 << 10);
 } execs SEC(".maps");
 
 __u64 lost;
@@ -72,10 +75,9 @@ int watch_exec(struct bpf_raw_tracepoint_args *ctx)
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	__u32 parent = BPF_CORE_READ(task, real_parent, tgid);
 	struct exec_event event = { .pid = pid, .parent = parent };
-	struct exec_name name = {};
 
-	bpf_get_current_comm(name.comm, sizeof(name.comm));
-	if (bpf_map_lookup_elem(&names, &name) && !in_a_job())
+	bpf_get_current_comm(&event.name, sizeof(event.name));
+	if (bpf_map_lookup_elem(&names, &event.name) && !in_a_job())
 		event.what |= EXEC_WORKER;
 	if (bpf_map_lookup_elem(&awaited, &parent))
 		event.what |= EXEC_CHILD;
@@ -84,7 +86,7 @@ int watch_exec(struct bpf_raw_tracepoint_args *ctx)
 
 	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	event.parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
-	BPF_CORE_READ_INTO(&event.parent_comm, task, real_parent, group_leader, comm);
+	BPF_CORE_READ_INTO(&event.parent_name.comm, task, real_parent, group_leader, comm);
 	if (bpf_ringbuf_output(&execs, &event, sizeof(event), 0))
 		__sync_fetch_and_add(&lost, 1);
 	return 0;

@@ -25,10 +25,11 @@ struct exec_event {
 	__u32 parent;
 	__u32 what;
 	__u32 pad;
-	char parent_comm[EXEC_COMM_LEN];
+	struct exec_name name;		/* of the process, and of its parent */
+	struct exec_name parent_name;
 };
 
 _Static_assert(sizeof(struct exec_name) == 16, "key of names");
-_Static_assert(sizeof(struct exec_event) == 48, "layout of a report");
+_Static_assert(sizeof(struct exec_event) == 64, "layout of a report");
 
 #endif

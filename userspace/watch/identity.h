@@ -39,8 +39,8 @@ int identity_reader_new(const struct agent_kind *kind, struct identity_reader **
 void identity_take(struct identity_reader *reader, const char *bytes, size_t length);
 
 /*
- * Returns 0; -ENODATA when the variable that names the job (kind->job) is not set: not the process
- * we wait for; or -ENOMEM. The reader is wiped and freed in any case.
+ * Returns 0; -ENODATA for a child (kind->identity_in_child) without the variable that names the job
+ * (kind->job): not the process we wait for; or -ENOMEM. The reader is wiped and freed in any case.
  */
 int identity_finish(struct identity_reader *reader, struct identity **ret_identity);
 

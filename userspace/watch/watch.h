@@ -53,7 +53,8 @@ typedef void (*identity_fn)(pid_t worker, const struct identity *identity, void 
 /*
  * Loads and attaches the BPF program. `kinds` is the caller's and stays until watch_close().
  * Workers that run already are not seen: call watch_scan() afterwards. Returns 0 or -errno:
- * -E2BIG for more than WATCH_NAMES_MAX kinds.
+ * -E2BIG for more than WATCH_NAMES_MAX kinds, -EOPNOTSUPP in a PID namespace of our own, where the
+ * kernel's numbers of processes mean nothing.
  */
 int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_watch);
 
