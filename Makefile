@@ -122,7 +122,7 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
 # Static rules: a pattern rule without a recipe would be no rule at all.
 $(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
-$(filter $(O)/userspace/watch/%,$(OBJ)): | $(EXEC_SKELETON)
+$(filter $(O)/userspace/watch/%,$(OBJ)) $(BPFTEST_OBJ): | $(EXEC_SKELETON)
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@

@@ -45,6 +45,10 @@ struct watch_call {
 	int error;			/* the first one */
 };
 
+/* watch_open() with a ring of so many bytes (a power of two of pages; 0: as exec.bpf.c says). */
+int watch_open_sized(const struct agent_kind *kinds, size_t count, uint32_t ring_bytes,
+		     struct watch **ret_watch);
+
 /*
  * The kind of a worker, whose parent is `parent` and had the name `parent_comm` when it began; NULL
  * when it is none. With `deep`, its files and arguments may tell its name too.

@@ -108,14 +108,17 @@ static int descriptors_open(struct watch *watch)
 	return 0;
 }
 
-static int program_start(struct watch *watch)
+static int program_start(struct watch *watch, uint32_t ring_bytes)
 {
-	int error;
+	int error = 0;
 
 	watch->skeleton = exec_bpf__open();
 	if (!watch->skeleton)
 		return -errno;
-	error = exec_bpf__load(watch->skeleton);
+	if (ring_bytes)
+		error = bpf_map__set_max_entries(watch->skeleton->maps.execs, ring_bytes);
+	if (!error)
+		error = exec_bpf__load(watch->skeleton);
 	if (!error)
 		error = names_load(watch);
 	if (error)
@@ -128,7 +131,8 @@ static int program_start(struct watch *watch)
 	return error ? error : exec_bpf__attach(watch->skeleton);
 }
 
-int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_watch)
+int watch_open_sized(const struct agent_kind *kinds, size_t count, uint32_t ring_bytes,
+		     struct watch **ret_watch)
 {
 	_cleanup_watch_ struct watch *watch = NULL;
 	struct stat namespace;
@@ -147,10 +151,15 @@ int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_
 	watch->fresh_fd = -1;
 	watch->kinds = kinds;
 	watch->kind_count = count;
-	error = program_start(watch);
+	error = program_start(watch, ring_bytes);
 	if (!error)
 		*ret_watch = TAKE_PTR(watch);
 	return error;
+}
+
+int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_watch)
+{
+	return watch_open_sized(kinds, count, 0, ret_watch);
 }
 
 void watch_close(struct watch *watch)
