@@ -57,10 +57,12 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf \
 
 # --- what there is -----------------------------------------------------------------------------
 
-# The object that defines the maps must be linked first.
-BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
+# The object that defines the maps must be linked first. exec.bpf.c watches the machine and is no part of
+# the guard: it has an object and a skeleton of its own.
+BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c bpf/exec.bpf.c,$(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
 SKELETON := $(O)/gen/buildfence.skel.h
+EXEC_SKELETON := $(O)/gen/exec.skel.h
 PRESETS := $(sort $(wildcard policy/*.yaml))
 
 SRC := $(sort $(wildcard userspace/*.c userspace/*/*.c))
@@ -104,6 +106,11 @@ $(SKELETON): $(O)/gen/buildfence.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name buildfence_bpf >$@
 
+$(EXEC_SKELETON): $(O)/bpf/exec.bpf.o
+	$(say) SKEL $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name exec_bpf >$@
+
 # --- userspace ---------------------------------------------------------------------------------
 
 # The presets are part of the binary: preset.c includes this list and each file with .incbin.
@@ -115,6 +122,7 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
 # Static rules: a pattern rule without a recipe would be no rule at all.
 $(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
+$(filter $(O)/userspace/watch/%,$(OBJ)) $(BPFTEST_OBJ): | $(EXEC_SKELETON)
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@
@@ -133,7 +141,7 @@ $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lpthread -o $@
 
--include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(O)/bpf/exec.bpf.d $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
 
 # --- the rest ----------------------------------------------------------------------------------
 
