@@ -94,23 +94,22 @@ static void name_forward(const struct refusal *refusal, char ret_name[static NAM
 	ret_name[len ? len - 1 : 0] = '\0';
 }
 
-static void refusal_keep(const struct refusal *refusal, uint64_t count, uint64_t last_ns,
-			 bool apart, void *context)
+static int report_keep(const struct guard_report *report, void *context)
 {
 	struct outcome *outcome = context;
 
-	(void)last_ns;
-	outcome->refusals += (unsigned int)count;
-	outcome->refusal = *refusal;
-	outcome->apart = apart;
-	name_forward(refusal, outcome->name);
+	outcome->refusals += (unsigned int)report->count;
+	outcome->refusal = *report->refusal;
+	outcome->apart = report->apart;
+	name_forward(report->refusal, outcome->name);
+	return 0;
 }
 
 struct outcome refusals_take(struct guard *guard, uint32_t job)
 {
 	struct outcome outcome = {};
 
-	cr_assert_eq(guard_job_drain(guard, job, refusal_keep, &outcome), 0);
+	cr_assert_eq(guard_job_drain(guard, job, report_keep, &outcome), 0);
 	return outcome;
 }
 

@@ -41,11 +41,14 @@ static int links_attach(struct guard *guard, struct guard_job *entry, int cgroup
 }
 
 /* The storage's key is the cgroup's id, which is its directory's inode number. */
-static int slot_write(struct guard *guard, const struct guard_job *entry, struct job_slot *slot)
+static int slot_write(struct guard *guard, const struct guard_job *entry, struct job_slot *slot,
+		      uint32_t *ret_generation)
 {
 	uint64_t key = entry->cgroup_id;
 
 	slot->generation = ++guard->generation;
+	if (ret_generation)
+		*ret_generation = slot->generation;
 	return bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.job_slots), &key, slot,
 				   BPF_ANY);
 }
@@ -93,7 +96,7 @@ char *guard_blocker_find(int cgroup_fd)
 }
 
 int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t policy,
-		 enum guard_mode mode, char **ret_blocker)
+		 enum guard_mode mode, uint32_t *ret_generation, char **ret_blocker)
 {
 	struct job_slot slot = { .job = job, .policy = policy, .mode = mode };
 	struct guard_job *entry = guard_job_get(guard, job);
@@ -110,7 +113,7 @@ int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t poli
 	entry->cgroup_id = status.st_ino;
 	error = links_attach(guard, entry, cgroup_fd);
 	if (!error)
-		error = slot_write(guard, entry, &slot);
+		error = slot_write(guard, entry, &slot, ret_generation);
 	if (error)
 		guard_detach(guard, job);
 	if (error == -EPERM && ret_blocker)
@@ -118,14 +121,15 @@ int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t poli
 	return error;
 }
 
-int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enum guard_mode mode)
+int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enum guard_mode mode,
+			 uint32_t *ret_generation)
 {
 	struct job_slot slot = { .job = job, .policy = policy, .mode = mode };
 	struct guard_job *entry = guard_job_get(guard, job);
 
 	if (!entry || !entry->cgroup_id || policy > guard->policies_max || !guard->policies[policy])
 		return -EINVAL;
-	return slot_write(guard, entry, &slot);
+	return slot_write(guard, entry, &slot, ret_generation);
 }
 
 void guard_detach(struct guard *guard, uint32_t job)
@@ -152,4 +156,11 @@ void guard_detach(struct guard *guard, uint32_t job)
 	*slash = '\0';
 	rmdir(entry->pins);
 	free(TAKE_PTR(entry->pins));
+}
+
+void guard_jobs_found(const struct guard *guard, guard_found_fn take, void *context)
+{
+	(void)guard;
+	(void)take;
+	(void)context;
 }

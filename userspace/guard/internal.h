@@ -8,8 +8,6 @@
 
 #include "guard/guard.h"
 
-#define GUARD_PROGRAMS	7
-
 struct buildfence_bpf;
 
 /* Tables of one job; descriptors are -1 where there is none. */
@@ -37,7 +35,8 @@ struct guard {
 	bool *policies;
 	uint32_t generation;			/* of the slot written last */
 	uint32_t epoch;				/* fold tables written now */
-	refusal_fn take;			/* while the ring is read */
+	bool first;
+	guard_report_fn take;			/* while the ring is read */
 	void *take_context;
 };
 

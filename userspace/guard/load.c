@@ -147,3 +147,13 @@ void guard_close(struct guard *guard)
 	free(guard->jobs);
 	free(guard);
 }
+
+uint32_t guard_jobs_max(const struct guard *guard)
+{
+	return guard->jobs_max;
+}
+
+uint32_t guard_policies_max(const struct guard *guard)
+{
+	return guard->policies_max;
+}

@@ -150,3 +150,9 @@ int guard_pins_collect(void)
 	}
 	return error;
 }
+
+int guard_pins_forget(const char *name)
+{
+	(void)name;
+	return -ENOSYS;
+}

@@ -116,3 +116,18 @@ int guard_policy_remove(struct guard *guard, uint32_t policy)
 	guard->policies[policy] = false;
 	return error;
 }
+
+int guard_policy_find(const struct guard *guard, const struct image *image, uint32_t *ret_policy)
+{
+	(void)guard;
+	(void)image;
+	(void)ret_policy;
+	return -ENOENT;
+}
+
+void guard_policies_found(const struct guard *guard, guard_policy_fn take, void *context)
+{
+	(void)guard;
+	(void)take;
+	(void)context;
+}

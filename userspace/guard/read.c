@@ -14,13 +14,17 @@
 #define NS_PER_S	1000000000ULL
 
 static void refusal_give(struct guard *guard, const struct refusal *refusal, uint64_t count,
-			 uint64_t last_ns, bool apart, refusal_fn take, void *context)
+			 uint64_t last_ns, bool apart, guard_report_fn take, void *context)
 {
 	struct guard_job *entry = guard_job_get(guard, refusal->job);
+	struct guard_report report = {
+		.refusal = refusal, .count = count, .last_ns = last_ns, .apart = apart,
+		.first = guard->first,
+	};
 
 	if (entry)
 		entry->given[refusal->reason % REASON_SLOTS] += count;
-	take(refusal, count, last_ns, apart, context);
+	take(&report, context);
 }
 
 int refusal_from_ring(void *context, void *bytes, size_t size)
@@ -39,18 +43,20 @@ int guard_refusals_fd(const struct guard *guard)
 	return ring_buffer__epoll_fd(guard->ring);
 }
 
-int guard_refusals_read(struct guard *guard, refusal_fn take, void *context)
+int guard_refusals_read(struct guard *guard, guard_report_fn take, void *context)
 {
 	int taken;
 
 	guard->take = take;
 	guard->take_context = context;
+	guard->first = true;
 	taken = ring_buffer__consume(guard->ring);
+	guard->first = false;
 	return taken < 0 ? taken : 0;
 }
 
 /* Takes everything out of a table that no program writes now. */
-static void folds_take(struct guard *guard, int fd, refusal_fn take, void *context)
+static void folds_take(struct guard *guard, int fd, guard_report_fn take, void *context)
 {
 	struct fold_key key;
 	struct fold fold;
@@ -68,7 +74,7 @@ static void folds_take(struct guard *guard, int fd, refusal_fn take, void *conte
 }
 
 static void lost_give(struct guard *guard, uint32_t job, uint32_t reason, uint64_t count,
-		      refusal_fn take, void *context)
+		      guard_report_fn take, void *context)
 {
 	struct refusal refusal = { .job = job, .reason = (uint8_t)reason };
 	struct timespec now;
@@ -80,7 +86,7 @@ static void lost_give(struct guard *guard, uint32_t job, uint32_t reason, uint64
 	refusal_give(guard, &refusal, count, refusal.time_ns, false, take, context);
 }
 
-static int unfolded_take(struct guard *guard, uint32_t job, refusal_fn take, void *context)
+static int unfolded_take(struct guard *guard, uint32_t job, guard_report_fn take, void *context)
 {
 	struct guard_job *entry = guard_job_get(guard, job);
 	struct job_counters counters;
@@ -99,9 +105,10 @@ static int unfolded_take(struct guard *guard, uint32_t job, refusal_fn take, voi
  * Empties the tables that were written until the last call, and has them written from now on. So a
  * table rests for a whole turn before it is emptied, and no program still counts in it.
  */
-int guard_folds_drain(struct guard *guard, refusal_fn take, void *context)
+int guard_folds_drain(struct guard *guard, guard_report_fn take, void *context)
 {
 	uint32_t resting = (guard->epoch + 1) & 1, zero = 0;
+	struct epoch epoch = { .epoch = resting, .generation = guard->generation };
 	int error = 0;
 
 	for (uint32_t job = 1; !error && job <= guard->jobs_max; job++) {
@@ -115,11 +122,11 @@ int guard_folds_drain(struct guard *guard, refusal_fn take, void *context)
 	guard->epoch = resting;
 	if (!error)
 		error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.epochs), &zero,
-					    &guard->epoch, BPF_ANY);
+					    &epoch, BPF_ANY);
 	return error;
 }
 
-int guard_job_drain(struct guard *guard, uint32_t job, refusal_fn take, void *context)
+int guard_job_drain(struct guard *guard, uint32_t job, guard_report_fn take, void *context)
 {
 	struct guard_job *entry = guard_job_get(guard, job);
 	struct job_counters counters;
