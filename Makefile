@@ -104,6 +104,15 @@ $(SKELETON): $(O)/gen/buildfence.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name buildfence_bpf >$@
 
+# What the maps mean, as a hash of the text that says so, without comments and blanks: a guard takes
+# over another's pinned maps only if the two agree. Not the preprocessor's output, which would change
+# with the kernel's headers.
+$(O)/gen/layout.h: bpf/abi.h bpf/maps.bpf.h
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)hash=$$(cat $^ | tr -d '[:space:]' | sed -E 's#/\*[^*]*\*+([^/*][^*]*\*+)*/##g' | sha256sum) && \
+	printf '#define GUARD_LAYOUT "%s"\n' $${hash%% *} >$@
+
 # --- userspace ---------------------------------------------------------------------------------
 
 # The presets are part of the binary: preset.c includes this list and each file with .incbin.
@@ -114,7 +123,8 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
 # Static rules: a pattern rule without a recipe would be no rule at all.
-$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
+$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON) $(O)/gen/layout.h
+$(O)/userspace/guard/takeover.o: $(O)/gen/layout.h
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@

@@ -183,7 +183,7 @@ void trial_learn(struct trial *trial, const uint8_t addr[static ADDR_LEN], const
 	};
 
 	learned.name.prefix_bits = 8 * (uint32_t)name_reverse(name, learned.name.name);
-	cr_assert_eq(bpf_map_update_elem(trial->guard->jobs[trial->job].learned_fd, &key, &learned,
+	cr_assert_eq(bpf_map_update_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key, &learned,
 					 BPF_ANY), 0);
 }
 
@@ -191,7 +191,7 @@ void trial_unlearn(struct trial *trial, const uint8_t addr[static ADDR_LEN], uin
 {
 	struct learned_key key = learned_key_of(addr, way);
 
-	bpf_map_delete_elem(trial->guard->jobs[trial->job].learned_fd, &key);
+	bpf_map_delete_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key);
 }
 
 struct job_counters counters_read(struct guard *guard, uint32_t job)

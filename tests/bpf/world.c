@@ -200,7 +200,7 @@ void answer(struct world *world, int from, int fd, const struct made *message)
 
 static int learned_fd(struct world *world)
 {
-	return world->guard->jobs[world->job].learned_fd;
+	return world->guard->jobs[world->job].tables[TABLE_LEARNED];
 }
 
 bool learned_find(struct world *world, const char *addr, struct learned *ret_learned)
