@@ -111,6 +111,15 @@ $(EXEC_SKELETON): $(O)/bpf/exec.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name exec_bpf >$@
 
+# What the maps mean, as a hash of the text that says so, without comments and blanks: a guard takes
+# over another's pinned maps only if the two agree. Not the preprocessor's output, which would change
+# with the kernel's headers.
+$(O)/gen/layout.h: bpf/abi.h bpf/maps.bpf.h
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)hash=$$(cat $^ | tr -d '[:space:]' | sed -E 's#/\*[^*]*\*+([^/*][^*]*\*+)*/##g' | sha256sum) && \
+	printf '#define GUARD_LAYOUT "%s"\n' $${hash%% *} >$@
+
 # --- userspace ---------------------------------------------------------------------------------
 
 # The presets are part of the binary: preset.c includes this list and each file with .incbin.
@@ -121,8 +130,9 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
 # Static rules: a pattern rule without a recipe would be no rule at all.
-$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
 $(filter $(O)/userspace/watch/%,$(OBJ)) $(BPFTEST_OBJ): | $(EXEC_SKELETON)
+$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON) $(O)/gen/layout.h
+$(O)/userspace/guard/takeover.o: $(O)/gen/layout.h
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@

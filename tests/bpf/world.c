@@ -46,7 +46,7 @@ void world_open_sized(struct world *world, enum guard_mode mode, const char *yam
 	world->policy = guard_policy_from_text(world->guard, yaml);
 	cr_assert_eq(cgroup_make("bpf-test", false, &world->cgroup), 0);
 	cr_assert_eq(guard_attach(world->guard, world->cgroup->fd, world->job, world->policy, mode,
-				  NULL), 0);
+				  NULL, NULL), 0);
 	world->resolver = server_outside(AF_INET, SOCK_DGRAM, RESOLVER, DNS_PORT);
 }
 
@@ -68,7 +68,7 @@ void world_policy(struct world *world, const char *yaml, enum guard_mode mode)
 {
 	uint32_t policy = guard_policy_from_text(world->guard, yaml);
 
-	cr_assert_eq(guard_job_policy_set(world->guard, world->job, policy, mode), 0);
+	cr_assert_eq(guard_job_policy_set(world->guard, world->job, policy, mode, NULL), 0);
 	cr_assert_eq(guard_policy_remove(world->guard, world->policy), 0);
 	world->policy = policy;
 	world->mode = mode;
@@ -200,7 +200,7 @@ void answer(struct world *world, int from, int fd, const struct made *message)
 
 static int learned_fd(struct world *world)
 {
-	return world->guard->jobs[world->job].learned_fd;
+	return world->guard->jobs[world->job].tables[TABLE_LEARNED];
 }
 
 bool learned_find(struct world *world, const char *addr, struct learned *ret_learned)
