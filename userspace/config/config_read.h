@@ -16,7 +16,7 @@
 struct policy_use {
 	char *policy;			/* as config.policy */
 	char *shown;			/* the same as a path for messages: relative where it was */
-	const struct node *position;
+	const struct node *position;	/* NULL: the default, which nothing names */
 };
 
 struct config_reading {
