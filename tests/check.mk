@@ -46,7 +46,7 @@ check-escape: all $(HELPERS) ## known ways out of a guard, one a file (root)
 check-golden: all ## the command line by example
 	@$(TALLY) golden
 
-check-fuzz: fuzzers ## a minute of fuzzing: the DNS reader and the policy reader
+check-fuzz: fuzzers ## a minute of fuzzing: the readers of DNS, policies, configurations
 	@$(TALLY) fuzz
 
 check-style: $(SKELETON) $(EXEC_SKELETON) $(O)/gen/presets.inc ## the house rules that a script can check, and clang-tidy

@@ -49,7 +49,7 @@ struct agent_kind {
 	char *name;			/* a word, unique: "azure", "forge" */
 	char *worker;			/* program names, without a slash */
 	char *parent;			/* of the worker's parent */
-	bool identity_in_child;		/* the variables are the first direct child's, not its own */
+	bool identity_in_child;		/* variables are its first direct child's */
 	char *job;			/* names of environment variables, or NULL: not known */
 	char *agent;
 	char *pool;
@@ -57,12 +57,12 @@ struct agent_kind {
 	char *definition;
 	struct agent_field *fields;
 	size_t field_count;
-	bool is_azure;			/* agent and pool also from its unit's name and .agent file */
+	bool is_azure;			/* agent, pool: its unit, .agent file too */
 };
 
 /* One entry of `guard:`: cgroups that are guarded whenever they exist. */
 struct guarded_cgroup {
-	char *pattern;			/* a path from cgroup2's root, or a glob: see its match */
+	char *pattern;			/* a path from cgroup2's root, or a glob */
 	char *policy;			/* as config.policy */
 	char *name;			/* a word for messages and job names */
 	unsigned int line, column;	/* from 1, of the entry */
@@ -88,9 +88,9 @@ struct config {
 };
 
 /*
- * Reads and checks a configuration, and loads and compiles each policy that it names, once. Messages
- * go to `diag`. Returns 0, -EINVAL (errors were reported; nothing is kept), -ENOMEM, or another
- * -errno when the file cannot be read (also reported).
+ * Reads and checks a configuration, and loads and compiles each policy that it names, once.
+ * Messages go to `diag`. Returns 0, -EINVAL (errors were reported; nothing is kept), -ENOMEM, or
+ * another -errno when the file cannot be read (also reported).
  */
 int config_load(const char *path, struct diagnostics *diag, struct config **ret_config);
 
@@ -110,8 +110,10 @@ static inline void config_cleanup(struct config **config)
 const char *config_policy_choose(const struct config *config, const char *agent, const char *pool,
 				 const char *project, const char *definition);
 
-/* Does the entry cover this cgroup? A star stands for no slash; a backslash for itself: units have
- * it in their names. */
+/*
+ * Does the entry cover this cgroup, a path from cgroup2's root? A star stands for no slash; a
+ * backslash for itself, since units have it in their names.
+ */
 bool config_guard_match(const struct guarded_cgroup *guarded, const char *cgroup);
 
 /* What policy_load() wants for a policy of the configuration. `storage` lives as long as it. */
