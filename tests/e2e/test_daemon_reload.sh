@@ -59,6 +59,7 @@ test_daemon_reload_revokes_at_once() {
 	ctl reload || fail "cannot reload"
 	touch "$CASE/reloaded"
 	wait $job || fail "the job ended with $?: 2 says that the revoked rule still acted"
+	nothing_left
 	recorded ForgeJobId=alpha EventResult=Failure
 }
 

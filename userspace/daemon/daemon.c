@@ -57,6 +57,7 @@ static void sweep_due(void *context)
 
 	guard_sweep(daemon->guard);
 	guarded_scan_again(daemon->guarded);
+	workers_retry(daemon);
 }
 
 static void watchdog_due(void *context)

@@ -3,6 +3,7 @@
 #ifndef BUILDFENCE_DAEMON_INTERNAL_H
 #define BUILDFENCE_DAEMON_INTERNAL_H
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "daemon/home.h"
@@ -35,6 +36,7 @@ struct daemon {
 	int jobs_fd;
 	int policies_fd;
 	time_t started;
+	bool worker_waits;		/* one could not be given a job; tried again */
 };
 
 /* Reads configuration and policies anew. Returns 0, or -errno with *ret_error (to be freed). */
@@ -46,6 +48,8 @@ int workers_begin(struct daemon *daemon);
 int workers_renew(struct daemon *daemon);
 /* When the watch can be read, and once a second. `context` is the daemon. */
 void workers_read(void *context);
+/* Every few seconds: tries again what failed. */
+void workers_retry(struct daemon *daemon);
 void workers_gone(int worker, void *context);
 
 /* requests.c: a control_fn; `context` is the daemon. */

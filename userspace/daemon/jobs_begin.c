@@ -75,6 +75,10 @@ static int number_take(struct jobs *jobs, struct job *job)
 
 	if (error != -ENOSPC)
 		return error;
+	jobs_finish_ended(jobs);
+	error = guard_job_add(jobs->parts.guard, &job->number);
+	if (error != -ENOSPC)
+		return error;
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *ended = jobs->by_number[i];
 

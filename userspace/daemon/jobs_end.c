@@ -40,6 +40,14 @@ void job_finish(struct jobs *jobs, struct job *job)
 	jobs_remove(jobs, job);
 }
 
+void jobs_finish_ended(struct jobs *jobs)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		if (jobs->by_number[i] && jobs->by_number[i]->ended)
+			job_finish(jobs, jobs->by_number[i]);
+	}
+}
+
 void job_end(struct jobs *jobs, struct job *job)
 {
 	struct jobs_parts *parts = &jobs->parts;

@@ -33,6 +33,9 @@ void job_end(struct jobs *jobs, struct job *job);
 /* Takes everything that is still counted, and gives tables, number and memory back. */
 void job_finish(struct jobs *jobs, struct job *job);
 
+/* The same for all that have ended. */
+void jobs_finish_ended(struct jobs *jobs);
+
 /* Takes a report of the guard: a record, or a reset of the connection. A guard_report_fn. */
 struct guard_report;
 int job_report(const struct guard_report *report, void *context);

@@ -248,5 +248,6 @@ int jobs_takeover(struct jobs *jobs)
 	if (error)
 		return error;
 	empty_cgroups_remove(jobs);
+	jobs_finish_ended(jobs);
 	return count;
 }

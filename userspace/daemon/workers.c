@@ -31,6 +31,7 @@ static void worker_take(const struct worker *worker, void *context)
 		log_error("process %d is a worker of '%s', but HAS NO JOB GUARD OF ITS OWN: %s; "
 			  "what guards its agent's cgroup holds for it", worker->pid,
 			  worker->kind->name, why ? why : strerror(-error));
+		daemon->worker_waits = true;
 		return;
 	}
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
@@ -77,6 +78,14 @@ void workers_gone(int worker, void *context)
 
 	if (daemon->watch)
 		watch_worker_remove(daemon->watch, worker);
+}
+
+void workers_retry(struct daemon *daemon)
+{
+	if (!daemon->worker_waits)
+		return;
+	daemon->worker_waits = false;
+	watch_scan(daemon->watch, worker_take, daemon);
 }
 
 static const struct agent_kind *kind_find(const struct config *config, const char *name)

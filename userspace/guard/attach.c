@@ -225,6 +225,19 @@ void guard_detach(struct guard *guard, uint32_t job)
 		rmdir(guard->links);
 }
 
+bool guard_job_is_live(const struct guard *guard, uint32_t job)
+{
+	const struct guard_job *entry = &guard->jobs[job];
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	if (!entry->used || !entry->links)
+		return false;
+	link_path(guard, job, (size_t)__builtin_ctz(entry->links), path);
+	fd = bpf_obj_get(path);
+	return fd >= 0 && link_cgroup(fd);
+}
+
 void guard_jobs_found(const struct guard *guard, guard_found_fn take, void *context)
 {
 	for (uint32_t job = 1; job <= guard->jobs_max; job++) {

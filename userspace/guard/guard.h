@@ -126,6 +126,12 @@ int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enu
  */
 void guard_detach(struct guard *guard, uint32_t job);
 
+/*
+ * Is a job's guard in force? Not when it was never attached or is detached, nor when its cgroup is
+ * gone and the last socket of it closed. Costs three system calls.
+ */
+bool guard_job_is_live(const struct guard *guard, uint32_t job);
+
 /* Removes the pins "run-TAG" below GUARD_PINS; none is fine. Returns 0 or -errno. */
 int guard_pins_remove(const char *tag);
 
