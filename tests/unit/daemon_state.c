@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the daemon writes down for its successor: jobs, descriptions of policies, the last record. */
+/* What the daemon writes down for its successor: jobs, names of rules, the last record. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +40,8 @@ TestSuite(daemon_state, .init = folder_make, .fini = folder_remove);
 
 static void file_write(const char *name, const char *text)
 {
-	_cleanup_close_ int fd = openat(folder_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	_cleanup_close_ int fd = openat(folder_fd, name,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	cr_assert(fd >= 0);
 	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));

@@ -212,8 +212,8 @@ static int state_open(struct daemon *daemon)
 /* Of two daemons with the same pins each would take the other's jobs. The kernel ends the lock. */
 static int lock_take(struct daemon *daemon)
 {
-	daemon->lock_fd = openat(daemon->state_fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
-				 0600);
+	daemon->lock_fd = openat(daemon->state_fd, "lock",
+				 O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (daemon->lock_fd < 0)
 		return -errno;
 	return flock(daemon->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;

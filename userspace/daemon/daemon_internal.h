@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The daemon's own state, between daemon.c (its life), workers.c and requests.c (what it is told). */
+/* The daemon's own state: daemon.c is its life, workers.c and requests.c are what it is told. */
 #ifndef BUILDFENCE_DAEMON_INTERNAL_H
 #define BUILDFENCE_DAEMON_INTERNAL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The configuration's `guard:` list. A cgroup that appears is told by inotify on the folder that its
- * pattern names; where that folder does not exist yet, the scan every few seconds finds it. The
+ * The configuration's `guard:` list. A cgroup that appears is told by inotify on the folder that
+ * its pattern names; where that folder does not exist yet, the scan every few seconds finds it. The
  * drop-in for agents' units asks before the agent starts, which scans too: there is no gap then.
  */
 #include "daemon/guarded.h"
@@ -28,7 +28,7 @@ struct guarded {
 	struct loop *loop;
 	int inotify_fd;
 	const struct config *config;
-	char *complaint;		/* what was logged last, so that it is not said every time */
+	char *complaint;		/* what was logged last: it is not said again */
 };
 
 static void inotify_read(void *context)
@@ -81,7 +81,8 @@ static void complain(struct guarded *guarded, const char *path, const char *erro
 {
 	char *complaint;
 
-	if (asprintf(&complaint, "%s is not guarded: %s", path, error ? error : "out of memory") < 0)
+	if (asprintf(&complaint, "%s is not guarded: %s", path,
+		     error ? error : "out of memory") < 0)
 		return;
 	if (!guarded->complaint || strcmp(guarded->complaint, complaint))
 		log_error("%s", complaint);

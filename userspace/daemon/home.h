@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Where cgroups are: cgroup2's root, and the daemon's own cgroup, below which it makes the jobs'. */
+/* Where cgroups are: cgroup2's root, and the daemon's cgroup, below which it makes the jobs'. */
 #ifndef BUILDFENCE_HOME_H
 #define BUILDFENCE_HOME_H
 

@@ -24,7 +24,8 @@
 
 #define CGROUP_NAME_MAX	40	/* of a job's name in its cgroup's name */
 
-static void __attribute__((format(printf, 2, 3))) error_say(char **ret_error, const char *format, ...)
+static void __attribute__((format(printf, 2, 3))) error_say(char **ret_error,
+							    const char *format, ...)
 {
 	va_list arguments;
 
@@ -168,8 +169,8 @@ static int attach_check(struct jobs *jobs, const char *name, const char *cgroup,
 		return -EEXIST;
 	}
 	if (cgroup_holds_vm_agent(cgroup)) {
-		error_say(ret_error, "%s holds the Azure VM agent, which must never be guarded: name "
-			  "the job's own cgroup", cgroup);
+		error_say(ret_error, "%s holds the Azure VM agent, which must never be guarded: "
+			  "name the job's own cgroup", cgroup);
 		return -EINVAL;
 	}
 	if (cgroup_is_within(jobs->parts.home->path, cgroup)) {

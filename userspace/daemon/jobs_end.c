@@ -56,7 +56,7 @@ void job_end(struct jobs *jobs, struct job *job)
 		const char *name = strrchr(job->cgroup, '/') + 1;
 		int error = cgroup_remove(parts->home->fd, name);
 
-		/* Something came back to life in it, or a cgroup below is held: look again later. */
+		/* Something lives in it again, or a cgroup below is held: look again later. */
 		if (error)
 			return;
 		if (job->worker)

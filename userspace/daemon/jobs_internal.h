@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the files of jobs share: jobs.c holds them, jobs_begin.c, jobs_end.c and takeover.c change them. */
+/* What jobs.c, which holds the jobs, and the files that begin, end and take over them share. */
 #ifndef BUILDFENCE_JOBS_INTERNAL_H
 #define BUILDFENCE_JOBS_INTERNAL_H
 

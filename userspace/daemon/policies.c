@@ -85,7 +85,7 @@ static void number_retire(struct policies *policies, uint32_t number)
 		return;
 	grown = reallocarray(policies->retired, policies->retired_count + 1, sizeof(*grown));
 	if (!grown)
-		return;		/* The number stays taken until the next start, and judges nobody. */
+		return;		/* The number stays taken until the next start. */
 	policies->retired = grown;
 	grown[policies->retired_count++] = (struct retired){ number, monotonic_s() };
 }

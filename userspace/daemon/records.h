@@ -39,7 +39,7 @@ int records_past_open(const struct records *records, uint64_t offset);
 /* The file's length now: where the records of a job begin that begins now. */
 uint64_t records_length(const struct records *records);
 
-/* {"file", "written", "attempts", "error"}: counts since the start; the error that stands, or null. */
+/* {"file", "written", "attempts", "error"}: counts since the start; the standing error, or null. */
 json_t *records_status(const struct records *records);
 
 #endif

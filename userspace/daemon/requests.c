@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the daemon answers on its socket. Root may ask for anything; everybody else for whether the
- * daemon runs, and for the records of the job that they are in.
+ * What the daemon answers on its socket. Root may ask for anything, unless it is root within a
+ * guarded cgroup: who is guarded shall not take its guard off. Everybody else may ask whether the
+ * daemon runs, whether they are guarded, and for the records of the job that they are in.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -29,6 +30,8 @@ struct call {
 	const struct control_peer *peer;
 	const json_t *request;
 	struct control_answer *answer;
+	const struct job *peer_job;	/* that the peer is in, or NULL */
+	bool privileged;
 };
 
 static const char *text_of(const struct call *call, const char *key)
@@ -51,8 +54,9 @@ static void answer_attach(const struct call *call)
 	int error;
 
 	if (!name || !*name || strlen(name) > JOB_NAME_MAX || !cgroup || *cgroup != '/') {
-		control_answer_error(call->answer, "attach needs 'job', a name of at most %d bytes, "
-				     "and 'cgroup', a path from cgroup2's root", JOB_NAME_MAX);
+		control_answer_error(call->answer, "attach needs 'job', a name of at most %d "
+				     "bytes, and 'cgroup', a path from cgroup2's root",
+				     JOB_NAME_MAX);
 		return;
 	}
 	if (!policy)
@@ -163,7 +167,7 @@ static void guarded_answer(const struct call *call)
 {
 	const char *cgroup = text_of(call, "cgroup");
 
-	if (cgroup && !strcmp(cgroup, "self"))
+	if (cgroup && (!strcmp(cgroup, "self") || !call->privileged))
 		cgroup = call->peer->cgroup;
 	guarded_scan_again(call->daemon->guarded);
 	json_object_set_new(call->answer->body, "cgroup", text_or_null(cgroup));
@@ -178,33 +182,28 @@ static void answer_status(const struct call *call)
 	json_object_set_new(body, "version", json_string(BUILDFENCE_VERSION));
 	json_object_set_new(body, "pid", json_integer(getpid()));
 	json_object_set_new(body, "started", json_integer(call->daemon->started));
-	if (call->peer->uid)
-		return;
-	details_add(call);
+	if (call->privileged)
+		details_add(call);
 	if (json_object_get(call->request, "cgroup"))
 		guarded_answer(call);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-/* The job whose records the peer may have, and asked for; NULL with an answer when there is none. */
-static struct job *events_job(const struct call *call)
+/* The job whose records the peer may have, and asked for; NULL: there is none, it was told. */
+static const struct job *events_job(const struct call *call)
 {
 	const char *name = text_of(call, "job");
-	struct job *job;
+	const struct job *job = call->peer_job;
 
-	if (call->peer->uid || !name) {
-		job = call->peer->cgroup ? job_by_cgroup(call->daemon->jobs, call->peer->cgroup) :
-					   NULL;
-		if (job && name && strcmp(job->name, name))
-			job = NULL;
-	} else {
+	if (call->privileged)
 		job = job_by_name(call->daemon->jobs, name);
-	}
+	else if (job && name && strcmp(job->name, name))
+		job = NULL;
 	if (!job) {
 		_cleanup_free_ char *escaped = name ? escape_string(name, JOB_NAME_MAX) : NULL;
 
-		if (call->peer->uid)
+		if (!call->privileged)
 			control_answer_error(call->answer, "only root may read records of other "
 					     "jobs; you are not in %s%s",
 					     name ? "the job " : "a job", escaped ? escaped : "");
@@ -233,8 +232,8 @@ static void answer_events(const struct call *call)
 	struct control_answer *answer = call->answer;
 	uint64_t from = 0;
 
-	if (call->peer->uid || text_of(call, "job")) {
-		struct job *job = events_job(call);
+	if (!call->privileged || text_of(call, "job")) {
+		const struct job *job = events_job(call);
 
 		if (!job)
 			return;
@@ -269,15 +268,24 @@ static const struct request_kind {
 void request_answer(const struct control_peer *peer, const json_t *request,
 		    struct control_answer *ret_answer, void *context)
 {
-	struct call call = { context, peer, request, ret_answer };
+	struct daemon *daemon = context;
+	struct call call = {
+		.daemon = daemon,
+		.peer = peer,
+		.request = request,
+		.answer = ret_answer,
+		.peer_job = peer->cgroup ? job_by_cgroup(daemon->jobs, peer->cgroup) : NULL,
+	};
 	const char *name = text_of(&call, "request");
 	_cleanup_free_ char *escaped = NULL;
 
+	call.privileged = !peer->uid && !call.peer_job;
 	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].name, name))
 			continue;
-		if (peer->uid && !kinds[i].for_all) {
-			control_answer_error(ret_answer, "'%s' is for root only", name);
+		if (!call.privileged && !kinds[i].for_all) {
+			control_answer_error(ret_answer, "'%s' is for root only, outside of guarded "
+					     "cgroups", name);
 			return;
 		}
 		ret_answer->body = json_object();

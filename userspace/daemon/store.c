@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Files of state: written under another name and renamed, so that a kill leaves one or the other. */
+/* Files of state: written under another name and renamed, so that a kill leaves either of them. */
 #include "daemon/store.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
  *	yes	some		there		attaching is finished: never opened again
  *	yes	none		there		killed before it began: taken back
  *	yes	any		gone		it has ended: last counts, all given back
- *	no	any		there		it goes on under a name made up, with the policy in force
+ *	no	any		there		it goes on, with a name made up and its policy
  *	no	none		-		tables without a job: removed
  */
 #include "daemon/jobs_internal.h"
@@ -163,8 +163,8 @@ static int job_attach_rest(struct jobs *jobs, struct job *job, const struct guar
 		return fd;
 	error = policies_get(parts->policies, job->policy_source, &diag, &loaded);
 	if (error) {
-		log_error("job '%s' was half attached, and its policy '%s' cannot be used: it stays "
-			  "closed, to everything", job->name, job->policy_source);
+		log_error("job '%s' was half attached, and its policy '%s' cannot be used: it "
+			  "stays closed, to everything", job->name, job->policy_source);
 		return policies_adopt(parts->policies, job->policy_source, found->slot.policy,
 				      &job->loaded);
 	}
