@@ -159,7 +159,7 @@ static void details_add(const struct call *call)
 	json_object_set_new(body, "config", text_json(daemon->config->path));
 	json_object_set_new(body, "policies", policies);
 	json_object_set_new(body, "records", records_status(daemon->records));
-	json_object_set_new(body, "guarded_cgroups", guarded);
+	json_object_set_new(body, "guarded", guarded);
 }
 
 /* Is a cgroup guarded, or one above it? An agent's start may wait for this. */
