@@ -61,6 +61,7 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf \
 # the guard: it has an object and a skeleton of its own.
 BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c bpf/exec.bpf.c,$(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
+OTHER_OBJ := $(BPF_SRC:%.c=$(O)/other/%.o)
 SKELETON := $(O)/gen/buildfence.skel.h
 EXEC_SKELETON := $(O)/gen/exec.skel.h
 PRESETS := $(sort $(wildcard policy/*.yaml))
@@ -111,6 +112,24 @@ $(EXEC_SKELETON): $(O)/bpf/exec.bpf.o
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name exec_bpf >$@
 
+# The same programs with an instruction more each, for the tests of upgrades.
+$(O)/other/bpf/%.bpf.o: bpf/%.bpf.c $(O)/flags
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DTEST_OTHER_BUILD -MMD -MP -c $< -o $@
+	$(Q)llvm-strip -g $@ 2>/dev/null || true
+
+$(O)/gen/other.bpf.o: $(OTHER_OBJ)
+	$(say) BPFLINK $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(O)/gen/other.skel.h: $(O)/gen/other.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name other_bpf >$@
+
+$(O)/tests/bpf/upgrade.o: $(O)/gen/other.skel.h
+
 # What the maps mean, as a hash of the text that says so, without comments and blanks: a guard takes
 # over another's pinned maps only if the two agree. Not the preprocessor's output, which would change
 # with the kernel's headers.
@@ -151,7 +170,7 @@ $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lpthread -o $@
 
--include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(O)/bpf/exec.bpf.d $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(OTHER_OBJ:.o=.d) $(O)/bpf/exec.bpf.d $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
 
 # --- the rest ----------------------------------------------------------------------------------
 

@@ -63,7 +63,11 @@ uint32_t guard_policies_max(const struct guard *guard);
 /* What a takeover found of a job. It is a job like any other from then on. */
 struct guard_found {
 	uint32_t job;
-	uint64_t cgroup_id;	/* inode of the cgroup's directory; 0: no link, or cgroup is gone */
+	/*
+	 * Inode of the cgroup's directory; 0: no link, or the cgroup is gone, which the kernel
+	 * tells some milliseconds late.
+	 */
+	uint64_t cgroup_id;
 	unsigned int links;	/* of GUARD_PROGRAMS; fewer: killed while attaching or detaching,
 				 * or this version has more hooks: finish it with guard_attach() */
 	struct job_slot slot;	/* all zero: it never got its policy, and denies everything */
