@@ -77,7 +77,8 @@ static void identity_seen(pid_t worker, const struct identity *identity, void *c
 	scene->identities++;
 	scene->identity_of = worker;
 	snprintf(scene->job, sizeof(scene->job), "%s", identity->job ? identity->job : "-");
-	snprintf(scene->pair, sizeof(scene->pair), "%s", identity->pairs[0] ? identity->pairs[0] : "-");
+	snprintf(scene->pair, sizeof(scene->pair), "%s",
+		 identity->pairs[0] ? identity->pairs[0] : "-");
 }
 
 static void program_copy(const struct scene *scene, const char *name)
@@ -288,7 +289,8 @@ Test(watch, scripts_are_workers_by_their_own_name)
 	_cleanup_scene_ struct scene scene;
 
 	scene_make(&scene, 0);
-	script_write(&scene, "forge-runner-process", "#!/usr/bin/env -S sh -e\n./forge-worker-process\n:\n");
+	script_write(&scene, "forge-runner-process",
+		     "#!/usr/bin/env -S sh -e\n./forge-worker-process\n:\n");
 	script_write(&scene, "forge-worker-process", "#!/usr/bin/env sh\nread x <&9\n:\n");
 	setenv("LONG_JOB", "own", 1);
 	scene_start(&scene, NULL, "./forge-runner-process", "");
@@ -321,7 +323,9 @@ Test(watch, a_worker_is_told_from_the_one_that_had_its_number)
 	scene_make(&scene, 0);
 	scene_start(&scene, NULL, LISTENER, WORKER);
 	scene_expect(&scene, 1, 0);
-	call = (struct watch_call){ .watch = scene.watch, .worker = worker_seen, .context = &scene };
+	call = (struct watch_call){
+		.watch = scene.watch, .worker = worker_seen, .context = &scene,
+	};
 	cr_assert_eq(process_look(scene.worker[0].pid, &process), 0);
 	process.start_ticks--;
 	worker_report(&call, &process, &kinds[0]);
