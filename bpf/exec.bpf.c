@@ -56,16 +56,16 @@ struct {
 __u64 lost;
 
 /*
- * The cgroup below which the jobs are, and its depth; 0: none. A process there is in a job already,
- * so no worker, whatever it calls itself. Written by watch_jobs_below().
+ * The cgroup below which the jobs are. A process there is in a job already, so no worker, whatever
+ * it calls itself. Written by watch_jobs_below(); empty: nobody is. The helper's older sister is
+ * used, since tracing programs of 5.10 may not ask for an ancestor's id.
  */
-__u64 jobs_cgroup;
-__u32 jobs_level;
-
-static __always_inline int in_a_job(void)
-{
-	return jobs_cgroup && bpf_get_current_ancestor_cgroup_id(jobs_level) == jobs_cgroup;
-}
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} jobs SEC(".maps");
 
 /* sched_process_exec(task, old pid, binary): after the point of no return, in the new program. */
 SEC("raw_tp/sched_process_exec")
@@ -77,7 +77,8 @@ int watch_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct exec_event event = { .pid = pid, .parent = parent };
 
 	bpf_get_current_comm(&event.name, sizeof(event.name));
-	if (bpf_map_lookup_elem(&names, &event.name) && !in_a_job())
+	if (bpf_map_lookup_elem(&names, &event.name) &&
+	    bpf_current_task_under_cgroup(&jobs, 0) != 1)
 		event.what |= EXEC_WORKER;
 	if (bpf_map_lookup_elem(&awaited, &parent))
 		event.what |= EXEC_CHILD;

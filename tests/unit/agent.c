@@ -79,9 +79,11 @@ Test(agent, a_units_name_is_split_where_it_can_be_told)
 	for (size_t i = 0; i < ARRAY_SIZE(splits); i++) {
 		_cleanup_free_ char *agent = NULL, *pool = NULL;
 		const struct split_case *row = &splits[i];
-		int error = agent_unit_split(row->name, row->file_agent, row->file_pool, &agent, &pool);
+		int error = agent_unit_split(row->name, row->file_agent, row->file_pool, &agent,
+					     &pool);
 
-		cr_expect_eq(error, row->agent ? 0 : -ENOENT, "row %zu, %s: %d", i, row->name, error);
+		cr_expect_eq(error, row->agent ? 0 : -ENOENT, "row %zu, %s: %d", i, row->name,
+			     error);
 		if (!row->agent || error)
 			continue;
 		cr_expect_str_eq(agent, row->agent);
@@ -178,7 +180,8 @@ static void folder_remove(struct folder *folder)
 }
 #define _cleanup_folder_ __attribute__((cleanup(folder_remove)))
 
-static void file_write(const struct folder *folder, const char *name, const char *text, size_t padding)
+static void file_write(const struct folder *folder, const char *name, const char *text,
+		       size_t padding)
 {
 	_cleanup_fclose_ FILE *file = NULL;
 	char path[128];
@@ -211,9 +214,9 @@ Test(agent, the_file_tells_where_there_is_no_unit)
 	file_write(&folder, ".agent", FILE_TEXT, 0);
 	expect_names(&folder, SCALE_SET, "build-7", "my.pool");
 	expect_names(&folder, "/system.slice/vsts.agent.a.b.c.service", "c", "b");
-	expect_names(&folder, "/system.slice/vsts.agent.a.my.pool.build\\x2d7.service", "build-7", "my.pool");
-	expect_names(&folder, "/system.slice/vsts.agent.a.your.pool.build\\x2d7.service", "", "");
-	expect_names(&folder, "/system.slice/vsts.agent.a.my.pool.\\x.service", "", "");
+	expect_names(&folder, "/x/vsts.agent.a.my.pool.build\\x2d7.service", "build-7", "my.pool");
+	expect_names(&folder, "/x/vsts.agent.a.your.pool.build\\x2d7.service", "", "");
+	expect_names(&folder, "/x/vsts.agent.a.my.pool.\\x.service", "", "");
 }
 
 Test(agent, a_process_that_is_gone_tells_nothing)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The watch itself, for the files that read the kernel's reports and for those that search /proc. */
+/* The watch itself, for the files that read the kernel's reports and those that search /proc. */
 #ifndef BUILDFENCE_WATCH_INTERNAL_H
 #define BUILDFENCE_WATCH_INTERNAL_H
 

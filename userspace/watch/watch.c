@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -222,21 +223,11 @@ int watch_scan(struct watch *watch, worker_fn worker, void *context)
 	return call.error;
 }
 
-static unsigned int depth_of(const char *cgroup)
-{
-	unsigned int depth = 0;
-
-	for (; *cgroup; cgroup++)
-		depth += cgroup[0] == '/' && cgroup[1] && cgroup[1] != '/';
-	return depth;
-}
-
-static int cgroup_identify(const char *cgroup, uint64_t *ret_id)
+static int cgroup_open(const char *cgroup)
 {
 	_cleanup_free_ char *mount = NULL, *directory = NULL;
 	_cleanup_fclose_ FILE *mounts = fopen("/proc/self/mounts", "re");
-	struct stat status;
-	int error;
+	int error, fd;
 
 	if (!mounts)
 		return -errno;
@@ -245,36 +236,36 @@ static int cgroup_identify(const char *cgroup, uint64_t *ret_id)
 		return error;
 	if (asprintf(&directory, "%s%s", mount, cgroup) < 0)
 		return -ENOMEM;
-	if (stat(directory, &status) < 0)
-		return -errno;
-	*ret_id = status.st_ino;
-	return 0;
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 int watch_jobs_below(struct watch *watch, const char *cgroup)
 {
+	int map_fd = bpf_map__fd(watch->skeleton->maps.jobs), error = 0;
 	_cleanup_free_ char *jobs = NULL;
-	uint64_t id = 0;
-	int error = 0;
+	_cleanup_close_ int fd = -1;
+	uint32_t key = 0;
 
 	if (cgroup) {
-		/* Everyone is below the root. */
-		if (*cgroup != '/' || !depth_of(cgroup))
-			return -EINVAL;
 		jobs = strdup(cgroup);
 		if (!jobs)
 			return -ENOMEM;
-		for (size_t end = strlen(jobs); jobs[end - 1] == '/'; end--)
+		for (size_t end = strlen(jobs); end && jobs[end - 1] == '/'; end--)
 			jobs[end - 1] = '\0';
-		error = cgroup_identify(jobs, &id);
+		/* Everyone is below the root. */
+		if (*jobs != '/')
+			return -EINVAL;
+		fd = cgroup_open(jobs);
+		if (fd < 0)
+			return fd;
+		error = bpf_map_update_elem(map_fd, &key, &fd, BPF_ANY);
+	} else {
+		error = bpf_map_delete_elem(map_fd, &key);
 	}
-	if (error)
+	/* There was nothing to delete. */
+	if (error && (cgroup || error != -ENOENT))
 		return error;
-	__atomic_store_n(&watch->skeleton->bss->jobs_cgroup, 0, __ATOMIC_SEQ_CST);
-	if (cgroup) {
-		watch->skeleton->bss->jobs_level = depth_of(cgroup);
-		__atomic_store_n(&watch->skeleton->bss->jobs_cgroup, id, __ATOMIC_SEQ_CST);
-	}
 	free(watch->jobs);
 	watch->jobs = TAKE_PTR(jobs);
 	return 0;
