@@ -15,7 +15,11 @@
 struct diagnostics;
 struct policy_request;
 
-#define CONFIG_PATH	"/etc/buildfence/config.yaml"
+/* The Makefile's SYSCONFDIR, where `make install` puts the file. */
+#ifndef BUILDFENCE_SYSCONFDIR
+#define BUILDFENCE_SYSCONFDIR	"/etc"
+#endif
+#define CONFIG_PATH		BUILDFENCE_SYSCONFDIR "/buildfence/config.yaml"
 
 /*
  * The largest numbers that `limits:` takes. One job costs the kernel four tables of up to 16,384
