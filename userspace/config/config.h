@@ -29,6 +29,10 @@ struct policy_request;
 #define CONFIG_POLICIES_MAX	256
 #define CONFIG_CLIENTS_MAX	1024
 
+/* The most that each list takes. Agents are as many as the watch knows, with Azure's. */
+#define CONFIG_AGENTS_MAX	64
+#define CONFIG_ENTRIES_MAX	1000
+
 /*
  * One entry of `policies:`. Globs (fnmatch, no case) or NULL: any. The first entry whose globs all
  * match decides.
