@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "config_text.h"
 
 #define AGENT(more)	"agents: [ { name: a, worker: w, parent: p, " more " } ]"
@@ -147,6 +148,32 @@ Test(config_errors, all_come_in_one_go)
 
 	cr_expect_eq(got.result, -EINVAL);
 	cr_expect_eq(got.diag.errors, 9, "%s", got.messages);
+}
+
+Test(config_errors, lists_that_are_too_long_are_not_read)
+{
+	static const struct { const char *key, *entry; int most; } rows[] = {
+		{ "agents", "{ name: a%d, worker: w%d, parent: p }", CONFIG_AGENTS_MAX - 1 },
+		{ "policies", "{ pool: p%d, agent: a%d, policy: go }", CONFIG_ENTRIES_MAX },
+		{ "guard", "{ cgroup: /a%d/b%d }", CONFIG_ENTRIES_MAX },
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
+		int count = rows[i / 2].most + (int)(i % 2);
+		_cleanup_configured_ struct configured got = {};
+		_cleanup_text_ struct text text = {};
+		char entry[64];
+
+		text_printf(&text, "%s:\n", rows[i / 2].key);
+		for (int j = 0; j < count; j++) {
+			snprintf(entry, sizeof(entry), rows[i / 2].entry, j, j);
+			text_printf(&text, "- %s\n", entry);
+		}
+		got = config_load_text(text.bytes);
+		cr_expect_eq(got.result, i % 2 ? -EINVAL : 0, "%s", got.messages);
+		if (i % 2)
+			cr_expect(strstr(got.messages, " entries, and "), "%s", got.messages);
+	}
 }
 
 Test(config_errors, a_policy_file_that_is_missing_is_named_twice)

@@ -15,7 +15,11 @@
 struct diagnostics;
 struct policy_request;
 
-#define CONFIG_PATH	"/etc/buildfence/config.yaml"
+/* The Makefile's SYSCONFDIR, where `make install` puts the file. */
+#ifndef BUILDFENCE_SYSCONFDIR
+#define BUILDFENCE_SYSCONFDIR	"/etc"
+#endif
+#define CONFIG_PATH		BUILDFENCE_SYSCONFDIR "/buildfence/config.yaml"
 
 /*
  * The largest numbers that `limits:` takes. One job costs the kernel four tables of up to 16,384
@@ -24,6 +28,10 @@ struct policy_request;
 #define CONFIG_JOBS_MAX		4096
 #define CONFIG_POLICIES_MAX	256
 #define CONFIG_CLIENTS_MAX	1024
+
+/* The most that each list takes. Agents are as many as the watch knows, with Azure's. */
+#define CONFIG_AGENTS_MAX	64
+#define CONFIG_ENTRIES_MAX	1000
 
 /*
  * One entry of `policies:`. Globs (fnmatch, no case) or NULL: any. The first entry whose globs all

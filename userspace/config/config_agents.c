@@ -226,7 +226,8 @@ void config_agents_read(struct config_reading *reading, const struct node *node,
 	struct config *config = reading->config;
 
 	(void)unused;
-	config->agents = config_list_read(reading, node, sizeof(*config->agents),
+	config->agents = config_list_read(reading, node, CONFIG_AGENTS_MAX - 1,
+					  sizeof(*config->agents),
 					  "agents: [ { name: forge, worker: forge-worker, parent: forge-runner } ]",
 					  &config->agent_count);
 	reading->agents = config->agents ? node : NULL;

@@ -121,7 +121,8 @@ void config_choices_read(struct config_reading *reading, const struct node *node
 	unsigned int errors = reading->document.diag->errors;
 
 	(void)unused;
-	config->choices = config_list_read(reading, node, sizeof(*config->choices),
+	config->choices = config_list_read(reading, node, CONFIG_ENTRIES_MAX,
+					   sizeof(*config->choices),
 					   "policies: [ { agent: \"build-*\", policy: release.yaml } ]",
 					   &config->choice_count);
 	for (size_t i = 0; i < config->choice_count; i++)

@@ -178,7 +178,8 @@ void config_guard_read(struct config_reading *reading, const struct node *node, 
 	struct config *config = reading->config;
 
 	(void)unused;
-	config->guarded = config_list_read(reading, node, sizeof(*config->guarded),
+	config->guarded = config_list_read(reading, node, CONFIG_ENTRIES_MAX,
+					   sizeof(*config->guarded),
 					   "guard: [ { cgroup: \"/system.slice/agent.service\", name: agent } ]",
 					   &config->guarded_count);
 	for (size_t i = 0; i < config->guarded_count; i++) {

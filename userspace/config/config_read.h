@@ -46,11 +46,11 @@ void config_map_read(struct config_reading *reading, const struct node *map,
 		     const struct config_key *keys, size_t count, const char *what, void *ret);
 
 /*
- * The items of a list: NULL and *ret_count 0 where it is empty or not a list, which is reported
- * with an example.
+ * Room for the items of a list: NULL and *ret_count 0 where it is empty, or reported: not a list,
+ * with an example, or longer than `most`.
  */
-void *config_list_read(struct config_reading *reading, const struct node *node, size_t size,
-		       const char *example, size_t *ret_count);
+void *config_list_read(struct config_reading *reading, const struct node *node, size_t most,
+		       size_t size, const char *example, size_t *ret_count);
 
 /* Keeps a copy in place of what stood there. */
 void config_text_keep(struct config_reading *reading, const char *text, char **ret_text);

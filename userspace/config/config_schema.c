@@ -47,8 +47,8 @@ void config_map_read(struct config_reading *reading, const struct node *map,
 	}
 }
 
-void *config_list_read(struct config_reading *reading, const struct node *node, size_t size,
-		       const char *example, size_t *ret_count)
+void *config_list_read(struct config_reading *reading, const struct node *node, size_t most,
+		       size_t size, const char *example, size_t *ret_count)
 {
 	void *items;
 
@@ -58,6 +58,11 @@ void *config_list_read(struct config_reading *reading, const struct node *node, 
 	if (node->kind != NODE_LIST) {
 		node_report(&reading->document, node, "expected a list, as in '%s', but here is %s",
 			    example, node_kind_name(node));
+		return NULL;
+	}
+	if (node->count > most) {
+		node_report(&reading->document, node, "%zu entries, and %zu is the most",
+			    node->count, most);
 		return NULL;
 	}
 	items = node->count ? calloc(node->count, size) : NULL;
