@@ -102,6 +102,25 @@ static pid_t stranger_start(const char *path, const char *bytes, unsigned int sl
 	return pid;
 }
 
+Test(control_client, lines_that_come_with_the_answer_are_the_streams)
+{
+	json_t *request = json_pack("{s:s}", "request", "events"), *answer = NULL;
+	char path[64], line[64] = "";
+	pid_t pid;
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/tmp/control-stranger.%d", getpid());
+	pid = stranger_start(path, "{\"ok\":true}\n{\"a\":1}\n", 0);
+	cr_expect_eq(control_call(path, request, &answer, &fd, NULL), 0);
+	cr_expect_eq(read(fd, line, sizeof(line)), 8);
+	cr_expect_str_eq(line, "{\"a\":1}\n");
+	close(fd);
+	json_decref(request);
+	json_decref(answer);
+	waitpid(pid, NULL, 0);
+	unlink(path);
+}
+
 struct stranger_case {
 	char bytes[64];
 	unsigned int sleeps;

@@ -22,14 +22,19 @@
 
 static struct control *server;
 
+/* The address sanitizer keeps freed memory for a while: there it says nothing, and is 0. */
 static long resident(void)
 {
+#ifdef __SANITIZE_ADDRESS__
+	return 0;
+#else
 	_cleanup_fclose_ FILE *file = fopen("/proc/self/statm", "re");
 	long pages = 0;
 
 	if (!file || fscanf(file, "%*d %ld", &pages) != 1)
 		return -1;
 	return pages * sysconf(_SC_PAGESIZE);
+#endif
 }
 
 static void lines_publish(const json_t *request, int job)
