@@ -284,8 +284,8 @@ void request_answer(const struct control_peer *peer, const json_t *request,
 		if (strcmp(kinds[i].name, name))
 			continue;
 		if (!call.privileged && !kinds[i].for_all) {
-			control_answer_error(ret_answer, "'%s' is for root only, outside of guarded "
-					     "cgroups", name);
+			control_answer_error(ret_answer, "'%s' is for root only, and not from "
+					     "within a guarded cgroup", name);
 			return;
 		}
 		ret_answer->body = json_object();

@@ -39,7 +39,7 @@ int cgroup_own_find(FILE *membership, char **ret_path)
 		if (strncmp(line, "0::/", 4))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		*ret_path = strdup(line + 3);
+		*ret_path = strdup(strcmp(line + 3, "/") ? line + 3 : "");
 		return *ret_path ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
@@ -98,12 +98,8 @@ static int own_cgroup_open(char **ret_path, char **ret_directory)
 	if (root_fd < 0)
 		return root_fd;
 	error = cgroup_of_process(0, &path);
-	if (error)
-		return error;
-	if (!strcmp(path, "/"))
-		path[0] = '\0';
-	if (asprintf(&directory, "%s%s", mount, path) < 0)
-		return -ENOMEM;
+	if (error || asprintf(&directory, "%s%s", mount, path) < 0)
+		return error ? error : -ENOMEM;
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

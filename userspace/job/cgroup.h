@@ -11,7 +11,10 @@
 /* Where cgroup2 is mounted according to `mounts` (the format of /proc/self/mounts). */
 int cgroup_mount_find(FILE *mounts, char **ret_path);
 
-/* The path of cgroup2 in `membership` (the format of /proc/self/cgroup), from cgroup2's root. */
+/*
+ * The path of cgroup2 in `membership` (the format of /proc/self/cgroup), from cgroup2's root: ""
+ * for the root itself.
+ */
 int cgroup_own_find(FILE *membership, char **ret_path);
 
 /* Opens the root directory of cgroup2. Returns a descriptor, -ENOENT, or another -errno. */
