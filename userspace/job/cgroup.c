@@ -39,7 +39,7 @@ int cgroup_own_find(FILE *membership, char **ret_path)
 		if (strncmp(line, "0::/", 4))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		*ret_path = strdup(strcmp(line + 3, "/") ? line + 3 : "");
+		*ret_path = strdup(line + 3);
 		return *ret_path ? 0 : -ENOMEM;
 	}
 	return -ENOENT;
@@ -82,11 +82,17 @@ int cgroup_of_process(pid_t pid, char **ret_path)
 {
 	_cleanup_fclose_ FILE *membership = NULL;
 	char name[64] = "/proc/self/cgroup";
+	int error;
 
 	if (pid)
 		snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
 	membership = fopen(name, "re");
-	return membership ? cgroup_own_find(membership, ret_path) : -errno;
+	if (!membership)
+		return errno == ENOENT ? -ESRCH : -EIO;
+	error = cgroup_own_find(membership, ret_path);
+	if (!error && !strcmp(*ret_path, "/"))
+		(*ret_path)[0] = '\0';
+	return error;
 }
 
 static int own_cgroup_open(char **ret_path, char **ret_directory)

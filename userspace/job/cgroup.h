@@ -11,16 +11,16 @@
 /* Where cgroup2 is mounted according to `mounts` (the format of /proc/self/mounts). */
 int cgroup_mount_find(FILE *mounts, char **ret_path);
 
-/*
- * The path of cgroup2 in `membership` (the format of /proc/self/cgroup), from cgroup2's root: ""
- * for the root itself.
- */
+/* The path of cgroup2 in `membership` (the format of /proc/self/cgroup), from cgroup2's root. */
 int cgroup_own_find(FILE *membership, char **ret_path);
 
 /* Opens the root directory of cgroup2. Returns a descriptor, -ENOENT, or another -errno. */
 int cgroup_root_open(char **ret_directory);
 
-/* The cgroup of a process, from cgroup2's root; 0 is the caller. Returns 0 or -errno. */
+/*
+ * The cgroup of a process (0: the caller's), from cgroup2's root: "" for the root itself. Returns 0,
+ * -ESRCH, or another -errno.
+ */
 int cgroup_of_process(pid_t pid, char **ret_path);
 
 /*
