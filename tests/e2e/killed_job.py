@@ -3,8 +3,9 @@
 """What a job does while its daemon is killed again and again: killed_job.py NAME ROUNDS FOLDER
 
 Each round one allowed exchange, and two attempts that must be refused. Writes FOLDER/done-NAME:
-rounds, allowed exchanges that failed, attempts that were not refused, attempts in all.
+its worker's pid, allowed exchanges that failed, attempts that were not refused, attempts in all.
 """
+import os
 import random
 import socket
 import sys
@@ -51,7 +52,7 @@ def main():
                 pass
         time.sleep(random.random() / 10)
     with open("%s/done-%s" % (folder, name), "w") as out:
-        print(rounds, failed, open_, attempts, first, file=out)
+        print(os.getppid(), failed, open_, attempts, first, file=out)
 
 
 main()
