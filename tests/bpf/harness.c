@@ -183,15 +183,20 @@ void trial_learn(struct trial *trial, const uint8_t addr[static ADDR_LEN], const
 	};
 
 	learned.name.prefix_bits = 8 * (uint32_t)name_reverse(name, learned.name.name);
-	cr_assert_eq(bpf_map_update_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key, &learned,
-					 BPF_ANY), 0);
+	cr_assert_eq(bpf_map_update_elem(table_fd(trial->guard, trial->job, TABLE_LEARNED), &key,
+					 &learned, BPF_ANY), 0);
 }
 
 void trial_unlearn(struct trial *trial, const uint8_t addr[static ADDR_LEN], uint32_t way)
 {
 	struct learned_key key = learned_key_of(addr, way);
 
-	bpf_map_delete_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key);
+	bpf_map_delete_elem(table_fd(trial->guard, trial->job, TABLE_LEARNED), &key);
+}
+
+int table_fd(const struct guard *guard, uint32_t job, enum job_table table)
+{
+	return guard->jobs[job].tables[table];
 }
 
 struct job_counters counters_read(struct guard *guard, uint32_t job)

@@ -64,6 +64,9 @@ void trial_learn(struct trial *trial, const uint8_t addr[static ADDR_LEN], const
 		 uint32_t way, bool expired);
 void trial_unlearn(struct trial *trial, const uint8_t addr[static ADDR_LEN], uint32_t way);
 
+/* The descriptor of one of a job's tables. */
+int table_fd(const struct guard *guard, uint32_t job, enum job_table table);
+
 struct job_counters counters_read(struct guard *guard, uint32_t job);
 
 /* All refusals of a job that are still counted; the sum of their counts, and the last one. */

@@ -320,8 +320,8 @@ Test(question, is_refused_when_no_more_questions_can_be_kept)
 	trial_policy(&trial, rules);
 	while (key.cookie < QUESTIONS_MAX) {
 		key.cookie++;
-		cr_assert_eq(bpf_map_update_elem(trial.guard->jobs[1].tables[TABLE_QUESTIONS], &key, &question,
-						 BPF_ANY), 0);
+		cr_assert_eq(bpf_map_update_elem(table_fd(trial.guard, 1, TABLE_QUESTIONS), &key,
+						 &question, BPF_ANY), 0);
 	}
 	made_ip(&packet, IPPROTO_UDP, "192.0.2.1", RESOLVER);
 	made_transport(&packet, IPPROTO_UDP, 40000, DNS_PORT);

@@ -51,8 +51,8 @@ static void *traffic_run(void *argument)
 static uint64_t link_tag(const struct world *world, const char *program)
 {
 	struct bpf_link_info link = {};
-	struct bpf_prog_info info = {};
-	uint32_t link_size = sizeof(link), size = sizeof(info);
+	struct bpf_prog_info found = {};
+	uint32_t link_size = sizeof(link), size = sizeof(found);
 	_cleanup_close_ int fd = -1, program_fd = -1;
 	char path[256];
 	uint64_t tag;
@@ -61,8 +61,8 @@ static uint64_t link_tag(const struct world *world, const char *program)
 	fd = bpf_obj_get(path);
 	cr_assert_eq(bpf_obj_get_info_by_fd(fd, &link, &link_size), 0, "%s", path);
 	program_fd = bpf_prog_get_fd_by_id(link.prog_id);
-	cr_assert_eq(bpf_obj_get_info_by_fd(program_fd, &info, &size), 0, "%s", path);
-	memcpy(&tag, info.tag, sizeof(tag));
+	cr_assert_eq(bpf_obj_get_info_by_fd(program_fd, &found, &size), 0, "%s", path);
+	memcpy(&tag, found.tag, sizeof(tag));
 	return tag;
 }
 

@@ -3,6 +3,7 @@
 #include "guard/internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,6 +13,8 @@
 #define NS_PER_S	1000000000ULL
 /* Every how many sweeps the learned addresses are looked at. */
 #define LEARNED_SWEEPS	12
+/* Of a thread that makes one system call or two. */
+#define THREAD_STACK	(64U << 10)
 
 const struct guard_job guard_job_none = {
 	.tables = { [0 ... TABLE_COUNT - 1] = -1 },
@@ -59,45 +62,103 @@ static const struct bpf_map *outer_of(struct guard *guard, enum job_table table,
 	}
 }
 
+/* What is done to one table of a job. */
+struct table_work {
+	struct guard *guard;
+	uint32_t job;
+	enum job_table table;
+	pthread_t thread;
+	int error;
+};
+
+static int table_add(struct guard *guard, uint32_t job, enum job_table table)
+{
+	const struct table_form *form = &forms[table];
+	uint32_t index;
+	const struct bpf_map *outer = outer_of(guard, table, job, &index);
+	int *entry = &guard->jobs[job].tables[table], fd;
+
+	if (*entry >= 0)
+		return 0;
+	fd = inner_map_add(outer, index, BPF_MAP_TYPE_HASH, (uint32_t)form->key_size,
+			   (uint32_t)form->value_size, form->max_entries, BPF_F_NO_PREALLOC);
+	if (fd < 0)
+		return fd;
+	*entry = fd;
+	return 0;
+}
+
+static int table_remove(struct guard *guard, uint32_t job, enum job_table table)
+{
+	int *entry = &guard->jobs[job].tables[table];
+	uint32_t index;
+	const struct bpf_map *outer = outer_of(guard, table, job, &index);
+
+	if (*entry < 0)
+		return 0;
+	bpf_map_delete_elem(bpf_map__fd(outer), &index);
+	close_fd(entry);
+	*entry = -1;
+	return 0;
+}
+
+static void *table_add_run(void *argument)
+{
+	struct table_work *work = argument;
+
+	work->error = table_add(work->guard, work->job, work->table);
+	return NULL;
+}
+
+static void *table_remove_run(void *argument)
+{
+	struct table_work *work = argument;
+
+	work->error = table_remove(work->guard, work->job, work->table);
+	return NULL;
+}
+
+/*
+ * Does the same to all tables of a job at once. The kernel waits with each change of an outer map
+ * until every program that runs has ended, some 15 ms; together, they wait once. Where no thread
+ * can be made, one after the other. Returns 0 or the first -errno.
+ */
+static int tables_each(struct guard *guard, uint32_t job, void *(*run)(void *))
+{
+	struct table_work works[TABLE_COUNT];
+	bool started[TABLE_COUNT];
+	pthread_attr_t small;
+	int error = 0;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, THREAD_STACK);
+	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
+		struct table_work *work = &works[table];
+
+		*work = (struct table_work){ .guard = guard, .job = job, .table = table };
+		started[table] = !pthread_create(&work->thread, &small, run, work);
+	}
+	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
+		if (started[table])
+			pthread_join(works[table].thread, NULL);
+		else
+			run(&works[table]);
+		if (!error)
+			error = works[table].error;
+	}
+	pthread_attr_destroy(&small);
+	return error;
+}
+
 /* Makes the tables that a job lacks. */
 static int tables_add(struct guard *guard, uint32_t job)
 {
-	struct guard_job *entry = &guard->jobs[job];
-
-	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
-		const struct table_form *form = &forms[table];
-		const struct bpf_map *outer;
-		uint32_t index;
-		int fd;
-
-		if (entry->tables[table] >= 0)
-			continue;
-		outer = outer_of(guard, table, job, &index);
-		fd = inner_map_add(outer, index, BPF_MAP_TYPE_HASH, (uint32_t)form->key_size,
-				   (uint32_t)form->value_size, form->max_entries,
-				   BPF_F_NO_PREALLOC);
-		if (fd < 0)
-			return fd;
-		entry->tables[table] = fd;
-	}
-	return 0;
+	return tables_each(guard, job, table_add_run);
 }
 
 static void tables_remove(struct guard *guard, uint32_t job)
 {
-	struct guard_job *entry = &guard->jobs[job];
-
-	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
-		const struct bpf_map *outer;
-		uint32_t index;
-
-		if (entry->tables[table] < 0)
-			continue;
-		outer = outer_of(guard, table, job, &index);
-		bpf_map_delete_elem(bpf_map__fd(outer), &index);
-		close_fd(&entry->tables[table]);
-		entry->tables[table] = -1;
-	}
+	tables_each(guard, job, table_remove_run);
 }
 
 /* Opens those that are there; returns how many, or -errno. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The folders of pins below GUARD_PINS: run-TAG/JOB/PROGRAM, one for each link; or, for a guard that
- * is taken over, NAME/jobs/JOB/PROGRAM, and NAME/maps. A pin holds the guard in force when its owner
- * dies; one whose cgroup is gone guards nothing and is collected.
+ * The folders of pins below GUARD_PINS: run-TAG/JOB/PROGRAM, one for each link; or, for a guard
+ * that is taken over, NAME/jobs/JOB/PROGRAM, and NAME/maps. A pin holds the guard in force when its
+ * owner dies; one whose cgroup is gone guards nothing and is collected.
  */
 #include "guard/internal.h"
 

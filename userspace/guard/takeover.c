@@ -32,7 +32,9 @@ _Static_assert(sizeof(GUARD_LAYOUT) == sizeof(struct layout) + 1, "layout.h");
 
 static bool name_is_valid(const char *name)
 {
-	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+	size_t length = strspn(name, letters);
 
 	return length && length <= PINS_NAME_MAX && !name[length] &&
 	       strncmp(name, "run-", strlen("run-")) != 0;
@@ -60,7 +62,8 @@ int guard_pins_forget(const char *name)
 
 /* --- maps --------------------------------------------------------------------------------- */
 
-static void map_path(const struct guard *guard, const char *map, char ret_path[static PIN_PATH_SIZE])
+static void map_path(const struct guard *guard, const char *map,
+		     char ret_path[static PIN_PATH_SIZE])
 {
 	snprintf(ret_path, PIN_PATH_SIZE, "%s/maps/%s", guard->pins, map);
 }
@@ -70,14 +73,14 @@ static bool layout_is_ours(const struct guard *guard)
 {
 	char path[PIN_PATH_SIZE];
 	struct layout layout = {};
-	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info), zero = 0;
+	struct bpf_map_info found = {};
+	uint32_t size = sizeof(found), zero = 0;
 	_cleanup_close_ int fd = -1;
 
 	snprintf(path, sizeof(path), "%s/layout", guard->pins);
 	fd = bpf_obj_get(path);
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == BPF_MAP_TYPE_ARRAY && info.value_size == sizeof(layout) &&
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &found, &size) &&
+	       found.type == BPF_MAP_TYPE_ARRAY && found.value_size == sizeof(layout) &&
 	       !bpf_map_lookup_elem(fd, &zero, &layout) &&
 	       !memcmp(layout.hash, GUARD_LAYOUT, sizeof(layout.hash));
 }
@@ -100,8 +103,8 @@ static int layout_pin(const struct guard *guard)
 /* Opens a map's pin if the map is of the kind we would make. Returns a descriptor or -errno. */
 static int map_open(const struct guard *guard, const struct bpf_map *map)
 {
-	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info);
+	struct bpf_map_info found = {};
+	uint32_t size = sizeof(found);
 	char path[PIN_PATH_SIZE];
 	_cleanup_close_ int fd = -1;
 
@@ -109,10 +112,11 @@ static int map_open(const struct guard *guard, const struct bpf_map *map)
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return fd;
-	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+	if (bpf_obj_get_info_by_fd(fd, &found, &size))
 		return -errno;
-	if (info.type != bpf_map__type(map) || info.key_size != bpf_map__key_size(map) ||
-	    info.value_size != bpf_map__value_size(map) || info.map_flags != bpf_map__map_flags(map))
+	if (found.type != bpf_map__type(map) || found.key_size != bpf_map__key_size(map) ||
+	    found.value_size != bpf_map__value_size(map) ||
+	    found.map_flags != bpf_map__map_flags(map))
 		return -ESTALE;
 	return TAKE_FD(fd);
 }
@@ -158,23 +162,23 @@ static int maps_reuse(struct guard *guard)
 static bool map_has_size(const struct guard *guard, const struct bpf_map *map)
 {
 	_cleanup_close_ int fd = map_open(guard, map);
-	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info);
+	struct bpf_map_info found = {};
+	uint32_t size = sizeof(found);
 
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.max_entries == bpf_map__max_entries(map);
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &found, &size) &&
+	       found.max_entries == bpf_map__max_entries(map);
 }
 
 /* Is there no job, not even one whose counts wait to be read? */
 static bool maps_are_idle(const struct guard *guard)
 {
 	_cleanup_close_ int fd = map_open(guard, guard->skeleton->maps.folds);
-	struct bpf_map_info info = {};
-	uint32_t size = sizeof(info), id;
+	struct bpf_map_info found = {};
+	uint32_t size = sizeof(found), id;
 
-	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &found, &size))
 		return false;
-	for (uint32_t index = 0; index < info.max_entries; index++) {
+	for (uint32_t index = 0; index < found.max_entries; index++) {
 		if (!bpf_map_lookup_elem(fd, &index, &id))
 			return false;
 	}
