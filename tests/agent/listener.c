@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Stands in for Agent.Listener: takes jobs from a folder and starts a worker for each, from a thread
- * of its own, as .NET does. The agent's folder is the current one. See install for the jobs' form.
+ * Stands in for Agent.Listener: takes jobs from a folder and starts a worker for each, from a
+ * thread of its own, as .NET does. The agent's folder is the current one. See install for the form
+ * of jobs.
  *
  *   bin/Agent.Listener run [--once] [--parallel N] [--startuptype KIND]
  */

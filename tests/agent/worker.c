@@ -32,7 +32,7 @@
 /* 1: not asked to; 0 or -errno of connect(); -EINPROGRESS: under way, so it was let out. */
 static long first_result = 1;
 
-/* --- before the C library: no relocations, no thread's memory, so nothing of it may be called --- */
+/* --- before the C library: no relocations, no thread's memory; nothing of it may be called ---- */
 
 #if defined(__x86_64__)
 __asm__(".globl first_instruction\n"
@@ -116,7 +116,7 @@ void first_connect(const long *stack)
 	first_result = fd < 0 ? fd : raw_call(SYS_connect, fd, (long)&address, sizeof(address));
 }
 
-/* --- with it ------------------------------------------------------------------------------------ */
+/* --- with it --------------------------------------------------------------------------------- */
 
 struct job {
 	char name[128];
