@@ -2,15 +2,20 @@
 # The tests and the demo. `make check` and `make demo` install what is missing, build, and run.
 
 TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
-HELPER_SRC := $(wildcard tests/e2e/*.c tests/escape/*.c)
+HELPER_SRC := $(wildcard tests/agent/*.c tests/e2e/*.c tests/escape/*.c)
 HELPERS := $(HELPER_SRC:%.c=$(O)/%)
 SAN_UNIT := $(O)/san/tests/unit/unit
 SUITES = unit bpf e2e escape golden fuzz style
 
+# Its entry runs before the C library does, so it must need no relocation and call nothing of it.
+$(O)/tests/agent/worker: HELPER_FLAGS := -static -no-pie -fno-pie -fno-sanitize=all -fno-stack-protector \
+	-fno-builtin -fno-tree-loop-distribute-patterns -Wl,-e,first_instruction
+$(O)/tests/agent/listener: HELPER_FLAGS := -pthread
+
 $(HELPERS): $(O)/%: %.c $(O)/flags
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $< -o $@
+	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(HELPER_FLAGS) $< -o $@
 
 .PHONY: deps demo check test-programs san-unit $(SUITES:%=check-%)
 deps: ## install the packages that building and testing need (Debian, Ubuntu; as root)
