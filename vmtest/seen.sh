@@ -106,8 +106,13 @@ clone_into() {
 }
 
 killed_by_file() {
+	local status
 	sleep 100 &
-	echo $! >"$1/cgroup.procs" && echo 1 >"$1/cgroup.kill" && ! wait $!
+	echo $! >"$1/cgroup.procs" && echo 1 >"$1/cgroup.kill"
+	status=$?
+	kill $!
+	wait $!
+	return $status
 }
 
 connection_is_reset() {
