@@ -136,7 +136,7 @@ static const struct death_case death_cases[] = {
 	{ "after the last one is written", 6, false },
 };
 
-Test(exactly_once, whatever_report_a_reader_dies_in, .timeout = 60)
+Test(exactly_once, whatever_report_a_reader_dies_in, .timeout = 600)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(death_cases); i++) {
 		const struct death_case *row = &death_cases[i];
@@ -315,7 +315,7 @@ static void life_run(struct world *world, struct log *log, const char *last)
 	}
 }
 
-Test(exactly_once, under_a_reader_that_is_killed_over_and_over, .timeout = 120)
+Test(exactly_once, under_a_reader_that_is_killed_over_and_over, .timeout = 600)
 {
 	unsigned int seed = (unsigned int)getpid();
 	_cleanup_world_ struct world world;

@@ -287,7 +287,7 @@ static void layout_case_run(const struct layout_case *row)
 	cr_expect_eq(found_in(world.guard).jobs, 0);
 }
 
-Test(takeover, of_another_layout_is_refused_while_it_guards_and_made_anew_after, .timeout = 60)
+Test(takeover, of_another_layout_is_refused_while_it_guards_and_made_anew_after, .timeout = 600)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(layout_cases); i++)
 		layout_case_run(&layout_cases[i]);
@@ -383,7 +383,7 @@ static void life_finish(struct world *world)
 	world->guard = NULL;
 }
 
-Test(takeover, finishes_whatever_a_kill_cut_short, .timeout = 120)
+Test(takeover, finishes_whatever_a_kill_cut_short, .timeout = 600)
 {
 	unsigned int half = 0, seed = (unsigned int)getpid();
 	_cleanup_world_ struct world world;
@@ -416,7 +416,7 @@ Test(takeover, finishes_whatever_a_kill_cut_short, .timeout = 120)
 	cr_assert_eq(guard_open(&world.options, &world.guard), 0);
 }
 
-Test(takeover, heals_maps_whose_maker_was_killed, .timeout = 120)
+Test(takeover, heals_maps_whose_maker_was_killed, .timeout = 600)
 {
 	struct world world = { .options = { .jobs_max = 4, .pins = world.pins } };
 	unsigned int half = 0, seed = (unsigned int)getpid();

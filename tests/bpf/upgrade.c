@@ -16,7 +16,7 @@
 #define ALLOWED		"203.0.113.1"
 #define REFUSED		"198.51.100.9"
 #define PORT		9000
-#define UPGRADES	6
+#define UPGRADES	4
 
 static const char rules[] = "allow: [ 'udp://203.0.113.0/24:9000' ]";
 
@@ -74,7 +74,7 @@ static void world_upgrade(struct world *world, bool other)
 	world_take_over(world, NULL);
 }
 
-Test(upgrade, swaps_every_program_and_misjudges_no_packet, .timeout = 60)
+Test(upgrade, swaps_every_program_and_misjudges_no_packet, .timeout = 600)
 {
 	uint64_t before[GUARD_PROGRAMS];
 	_cleanup_world_ struct world world;
