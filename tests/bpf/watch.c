@@ -423,6 +423,7 @@ Test(watch, who_is_in_a_job_is_no_worker_whatever_its_name)
 	snprintf(below, sizeof(below), "%s/nested", cgroup->directory);
 	cr_assert_eq(mkdir(below, 0755), 0);
 	for (int known = 0; known <= 1; known++) {
+		struct pollfd readable = { .events = POLLIN };
 		_cleanup_scene_ struct scene scene;
 
 		scene_make(&scene, 0);
@@ -432,7 +433,8 @@ Test(watch, who_is_in_a_job_is_no_worker_whatever_its_name)
 		scene_start(&scene, below, LISTENER, "echo >done; " WORKER);
 		scene_wait(&scene, 1);
 		/* The kernel says nothing of it, so that a job cannot fill the ring. */
-		cr_expect_eq(poll(&(struct pollfd){ watch_fd(scene.watch), POLLIN, 0 }, 1, 200), !known);
+		readable.fd = watch_fd(scene.watch);
+		cr_expect_eq(poll(&readable, 1, 200), !known);
 		scene_expect(&scene, !known, 0);
 		cr_assert_eq(watch_scan(scene.watch, worker_seen, &scene), 0);
 		cr_expect_eq(scene.workers, known ? 0 : 2);
