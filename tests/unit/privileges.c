@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -92,7 +93,9 @@ static void forbidden_try(int fd)
 		TRY(execve("/bin/true", arguments, NULL)),
 		TRY(syscall(SYS_execveat, AT_FDCWD, "/bin/true", arguments, NULL, 0)),
 		TRY(fork()),
-		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, CLONE_THREAD | CLONE_VM | CLONE_SIGHAND | CLONE_NEWNET, 0, 0,
+			    0, 0)),
 		TRY(kill(getppid(), SIGTERM)),
 		TRY(syscall(SYS_tgkill, getppid(), getppid(), SIGTERM)),
 		TRY(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)),
@@ -181,4 +184,32 @@ Test(privileges, what_programs_do_every_day_still_works)
 		cr_skip_test("needs root, to have something to give up");
 	dropped_run(allowed_try, text, sizeof(text));
 	cr_expect_str_eq(text, "");
+}
+
+static void *thread_say(void *argument)
+{
+	dprintf(*(int *)argument, "ran");
+	return NULL;
+}
+
+static void thread_run(int fd)
+{
+	pthread_t thread;
+	int error = pthread_create(&thread, NULL, thread_say, &fd);
+
+	if (error)
+		dprintf(fd, "pthread_create: %s", strerror(error));
+	else
+		pthread_join(thread, NULL);
+}
+
+/* The tables of a job are made by several at a time. */
+Test(privileges, threads_run)
+{
+	char text[256];
+
+	if (geteuid())
+		cr_skip_test("needs root, to have something to give up");
+	dropped_run(thread_run, text, sizeof(text));
+	cr_assert_str_eq(text, "ran");
 }

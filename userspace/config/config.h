@@ -68,6 +68,9 @@ struct agent_kind {
 	bool is_azure;			/* agent, pool: its unit, .agent file too */
 };
 
+/* The kind that is built in. Its strings are constants: never freed, never written. */
+extern const struct agent_kind agent_azure;
+
 /* One entry of `guard:`: cgroups that are guarded whenever they exist. */
 struct guarded_cgroup {
 	char *pattern;			/* a path from cgroup2's root, or a glob */

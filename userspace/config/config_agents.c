@@ -17,42 +17,6 @@
 #define FIELDS_MAX	20		/* of 256 bytes: a record stays below 8 KiB */
 
 /*
- * Variables as the agent's steps have them, in AGENT of the table below. A pipeline cannot override
- * them at the worker's direct child. The pool is not among them: see agent_kind.is_azure.
- */
-static const struct agent_kind azure = {
-	.name = (char *)"azure",
-	.worker = (char *)"Agent.Worker",
-	.parent = (char *)"Agent.Listener",
-	.identity_in_child = true,
-	.job = (char *)"AGENT_JOBNAME",
-	.agent = (char *)"AGENT_NAME",
-	.project = (char *)"SYSTEM_TEAMPROJECT",
-	.definition = (char *)"SYSTEM_DEFINITIONNAME",
-	.is_azure = true,
-};
-
-static const struct { const char *record, *variable; } azure_fields[] = {
-	{ "AzpJobId", "SYSTEM_JOBID" },
-	{ "AzpJobName", "SYSTEM_JOBNAME" },
-	{ "AzpJobAttempt", "SYSTEM_JOBATTEMPT" },
-	{ "AzpStageName", "SYSTEM_STAGENAME" },
-	{ "AzpPlanId", "SYSTEM_PLANID" },
-	{ "AzpProjectId", "SYSTEM_TEAMPROJECTID" },
-	{ "AzpProjectName", "SYSTEM_TEAMPROJECT" },
-	{ "AzpCollectionUri", "SYSTEM_COLLECTIONURI" },
-	{ "AzpDefinitionId", "SYSTEM_DEFINITIONID" },
-	{ "AzpDefinitionName", "SYSTEM_DEFINITIONNAME" },
-	{ "AzpBuildId", "BUILD_BUILDID" },
-	{ "AzpBuildNumber", "BUILD_BUILDNUMBER" },
-	{ "AzpRepositoryUri", "BUILD_REPOSITORY_URI" },
-	{ "AzpSourceBranch", "BUILD_SOURCEBRANCH" },
-	{ "AzpSourceVersion", "BUILD_SOURCEVERSION" },
-	{ "AzpAgentId", "AGENT_ID" },
-	{ "AzpAgentName", "AGENT_NAME" },
-};
-
-/*
  * What a field may not be called: every record has these (event/sink_ndjson.c; a test compares),
  * or each table of Azure Monitor has them as columns of its own.
  */
@@ -258,7 +222,7 @@ static void agent_copy(struct config_reading *reading, const struct agent_kind *
 	*to = (struct agent_kind){
 		.identity_in_child = from->identity_in_child,
 		.is_azure = from->is_azure,
-		.fields = calloc(ARRAY_SIZE(azure_fields), sizeof(*to->fields)),
+		.fields = calloc(agent_azure.field_count, sizeof(*to->fields)),
 	};
 	config_text_keep(reading, from->name, &to->name);
 	config_text_keep(reading, from->worker, &to->worker);
@@ -267,8 +231,8 @@ static void agent_copy(struct config_reading *reading, const struct agent_kind *
 	config_text_keep(reading, from->agent, &to->agent);
 	config_text_keep(reading, from->project, &to->project);
 	config_text_keep(reading, from->definition, &to->definition);
-	for (size_t i = 0; to->fields && i < ARRAY_SIZE(azure_fields); i++)
-		field_add(reading, to, azure_fields[i].record, azure_fields[i].variable);
+	for (size_t i = 0; to->fields && i < agent_azure.field_count; i++)
+		field_add(reading, to, agent_azure.fields[i].record, agent_azure.fields[i].variable);
 	if (!to->fields)
 		reading->no_memory = true;
 }
@@ -281,7 +245,7 @@ void config_agents_finish(struct config_reading *reading)
 
 	for (size_t i = 0; i < config->agent_count; i++) {
 		if (!reading->azure_off)
-			pair_check(reading, list->items[i], &config->agents[i], &azure,
+			pair_check(reading, list->items[i], &config->agents[i], &agent_azure,
 				   "Azure's, which is built in ('azure: off' turns it off)");
 		for (size_t j = 0; j < i; j++) {
 			char where[32];
@@ -300,5 +264,5 @@ void config_agents_finish(struct config_reading *reading)
 	}
 	config->agents = grown;
 	memmove(grown + 1, grown, config->agent_count++ * sizeof(*grown));
-	agent_copy(reading, &azure, grown);
+	agent_copy(reading, &agent_azure, grown);
 }

@@ -236,10 +236,19 @@ static int folders_prepare(struct daemon *daemon)
 	if (error)
 		return error;
 	error = home_open(config->cgroup, &daemon->home);
-	if (error)
+	if (error) {
 		log_error("cannot open %s: %s", config->cgroup ? config->cgroup :
 			  "the daemon's own cgroup (is cgroup2 mounted?)", strerror(-error));
-	return error;
+		return error;
+	}
+	/* Its mode is 0555: nothing can be made there once privileges are given up. */
+	if (!*daemon->home.path) {
+		log_error("the daemon is in cgroup2's root, where it cannot make cgroups for jobs: "
+			  "start it as a service, or name another one with 'cgroup:' in %s",
+			  config->path);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int guard_prepare(struct daemon *daemon)

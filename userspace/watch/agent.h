@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Azure's build agent: its kind, and its name and pool. Both come first from the systemd unit its
+ * The name and pool of one of Azure's build agents. Both come first from the systemd unit its
  * cgroup is named after, which only root can make. The .agent file belongs to the agent's user, so
  * to every job before this one: it is believed only where there is no unit, or to say how a unit's
  * name with many dots is to be split.
@@ -12,9 +12,6 @@
 #include <sys/types.h>
 
 #include "config/config.h"
-
-/* The kind that is built in. Its strings are constants: never freed, never written. */
-extern const struct agent_kind agent_azure;
 
 /* A longer .agent file is not one. */
 #define AGENT_FILE_MAX	(64 * 1024)
