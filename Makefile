@@ -36,7 +36,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 CPPFLAGS += -D_GNU_SOURCE -DBUILDFENCE_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(O)/gen
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(CFLAGS)
-PACKAGES := libbpf libelf zlib yaml-0.1 jansson libidn2 libpsl libmd
+PACKAGES := libbpf libelf zlib yaml-0.1 jansson libidn2 libpsl libmd libcap-ng libseccomp
 ifeq ($(SAN),1)
 ALL_CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 ALL_LDFLAGS += -fsanitize=address,undefined

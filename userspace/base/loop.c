@@ -22,12 +22,15 @@ struct source {
 	loop_fn call;
 	loop_signal_fn call_signal;
 	void *context;
+	bool removed;
 };
 
+/* A removed source lives until the batch of events that may still point to it is through. */
 struct loop {
 	int epoll_fd;
 	bool stopped;
 	struct source *sources;
+	struct source *removed;
 };
 
 int loop_new(struct loop **ret_loop)
@@ -47,10 +50,21 @@ int loop_new(struct loop **ret_loop)
 	return 0;
 }
 
+static void removed_free(struct loop *loop)
+{
+	while (loop->removed) {
+		struct source *source = loop->removed;
+
+		loop->removed = source->next;
+		free(source);
+	}
+}
+
 void loop_free(struct loop *loop)
 {
 	if (!loop)
 		return;
+	removed_free(loop);
 	while (loop->sources) {
 		struct source *source = loop->sources;
 
@@ -87,6 +101,40 @@ int loop_fd_add(struct loop *loop, int fd, uint32_t events, loop_fn call, void *
 	struct source source = { .kind = SOURCE_FD, .fd = fd, .call = call, .context = context };
 
 	return source_add(loop, source, events);
+}
+
+/* The place that points to the source of `fd`, or to NULL. */
+static struct source **source_find(struct loop *loop, int fd)
+{
+	struct source **place = &loop->sources;
+
+	while (*place && ((*place)->kind != SOURCE_FD || (*place)->fd != fd))
+		place = &(*place)->next;
+	return place;
+}
+
+int loop_fd_change(struct loop *loop, int fd, uint32_t events)
+{
+	struct source *source = *source_find(loop, fd);
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	if (!source)
+		return -ENOENT;
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_fd_remove(struct loop *loop, int fd)
+{
+	struct source **place = source_find(loop, fd);
+	struct source *source = *place;
+
+	if (!source)
+		return -ENOENT;
+	*place = source->next;
+	source->removed = true;
+	source->next = loop->removed;
+	loop->removed = source;
+	return epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0 ? -errno : 0;
 }
 
 int loop_timer_add(struct loop *loop, unsigned int interval_ms, loop_fn call, void *context)
@@ -127,6 +175,8 @@ static void source_run(const struct source *source)
 	struct signalfd_siginfo signal;
 	uint64_t expirations;
 
+	if (source->removed)
+		return;
 	switch (source->kind) {
 	case SOURCE_FD:
 		source->call(source->context);
@@ -154,6 +204,7 @@ int loop_run(struct loop *loop)
 			return -errno;
 		for (int i = 0; i < count; i++)
 			source_run(events[i].data.ptr);
+		removed_free(loop);
 	}
 	return 0;
 }

@@ -20,6 +20,15 @@ void loop_free(struct loop *loop);
 /* Calls `call` whenever `fd` (kept by the caller) has any of `events` (EPOLLIN ...). */
 int loop_fd_add(struct loop *loop, int fd, uint32_t events, loop_fn call, void *context);
 
+/* Other events than those `fd` was added with; 0: only errors and hangups. */
+int loop_fd_change(struct loop *loop, int fd, uint32_t events);
+
+/*
+ * `fd` calls nobody any more, also when it has an event that is due already. To be called before
+ * `fd` is closed; -ENOENT when it was never added.
+ */
+int loop_fd_remove(struct loop *loop, int fd);
+
 /* Calls `call` every `interval_ms`. */
 int loop_timer_add(struct loop *loop, unsigned int interval_ms, loop_fn call, void *context);
 

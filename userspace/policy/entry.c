@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "load.h"
 #include "read.h"
 
@@ -61,8 +60,9 @@ static void entry_report(const struct reading *reading, const struct entry *entr
 {
 	const struct node *position = entry->position;
 
-	diagnostics_error(reading->diag, reading->source, position ? position->line : 0,
-			  position ? position->column : 0, "'%.200s': %s", text, message);
+	diagnostics_error(reading->document.diag, reading->document.source,
+			  position ? position->line : 0, position ? position->column : 0,
+			  "'%.200s': %s", text, message);
 }
 
 static int rule_fill(const struct reading *reading, const struct entry *entry, const char *text,
@@ -74,7 +74,7 @@ static int rule_fill(const struct reading *reading, const struct entry *entry, c
 	rule->column = entry->position ? entry->position->column : 0;
 	rule->text = strdup(text);
 	rule->label = strdup(entry->name ? entry->name : text);
-	rule->source = strdup(reading->source);
+	rule->source = strdup(reading->document.source);
 	if (entry->reason)
 		rule->reason = strdup(entry->reason);
 	if (!rule->text || !rule->label || !rule->source || (entry->reason && !rule->reason))
@@ -197,21 +197,22 @@ static bool expires_parse(const char *text, time_t *ret_expires)
 static void expires_read(const struct reading *reading, const struct node *node,
 			 struct entry *entry)
 {
-	const char *text = node_text(reading, node, "a day, as in 2027-01-31");
+	const char *text = node_text(&reading->document, node, "a day, as in 2027-01-31");
 
 	if (text && !expires_parse(text, &entry->expires))
-		node_report(reading, node, "'%.40s' is not a day; write it as in 2027-01-31", text);
+		node_report(&reading->document, node,
+			    "'%.40s' is not a day; write it as in 2027-01-31", text);
 }
 
 /* `if: word`. Writes *ret_skip when the word has no value. */
 static void condition_read(struct reading *reading, const struct node *node, bool *ret_skip)
 {
-	const char *word = node_text(reading, node, "a placeholder's name");
+	const char *word = node_text(&reading->document, node, "a placeholder's name");
 
 	if (!word)
 		return;
 	if (!word_is_declared(reading, word))
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'if: %.60s': this name is not listed under 'placeholders'",
 			    word);
 	*ret_skip = !value_get(&reading->values, word, 0);
@@ -221,19 +222,19 @@ static int entry_read_map(struct reading *reading, enum rule_list list, const st
 {
 	static const char *const keys[] = { "to", "name", "reason", "expires", "tls", "if" };
 	struct entry entry = { .list = list, .position = map };
-	unsigned int errors = reading->diag->errors;
+	unsigned int errors = reading->document.diag->errors;
 	bool skip = false;
 
 	for (size_t i = 0; i < map->count; i++) {
 		const struct node *key = map->keys[i], *value = map->items[i];
 
 		if (!strcmp(key->text, "to")) {
-			entry.to = node_text(reading, value, "a target");
+			entry.to = node_text(&reading->document, value, "a target");
 			entry.position = value;
 		} else if (!strcmp(key->text, "name")) {
-			entry.name = node_text(reading, value, "a text");
+			entry.name = node_text(&reading->document, value, "a text");
 		} else if (!strcmp(key->text, "reason")) {
-			entry.reason = node_text(reading, value, "a text");
+			entry.reason = node_text(&reading->document, value, "a text");
 		} else if (!strcmp(key->text, "expires")) {
 			expires_read(reading, value, &entry);
 		} else if (!strcmp(key->text, "tls")) {
@@ -241,18 +242,15 @@ static int entry_read_map(struct reading *reading, enum rule_list list, const st
 		} else if (!strcmp(key->text, "if")) {
 			condition_read(reading, value, &skip);
 		} else {
-			const char *nearest = text_nearest(key->text, keys, ARRAY_SIZE(keys));
-
-			node_report(reading, key, nearest ?
-				    "unknown key '%.60s'; did you mean '%s'?" :
-				    "unknown key '%.60s'; an entry has to, name, reason, expires, tls, if",
-				    key->text, nearest);
+			node_report_key(&reading->document, key, keys, ARRAY_SIZE(keys),
+					"; an entry has to, name, reason, expires, tls, if");
 		}
 	}
 	if (entry.to)
 		return skip ? 0 : entry_expand(reading, &entry, entry.to);
-	if (reading->diag->errors == errors)
-		node_report(reading, map, "an entry without 'to'; write 'to: https://example.com'");
+	if (reading->document.diag->errors == errors)
+		node_report(&reading->document, map,
+			    "an entry without 'to'; write 'to: https://example.com'");
 	return 0;
 }
 
@@ -266,11 +264,11 @@ static int entry_read(struct reading *reading, enum rule_list list, const struct
 	case NODE_TEXT:
 		if (!node_is_null(node))
 			return entry_expand(reading, &entry, node->text);
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "an empty entry; write a target, as in https://example.com");
 		return 0;
 	case NODE_LIST:
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "an entry is a target or a mapping with 'to', not a list");
 		return 0;
 	case NODE_INVALID:
@@ -284,7 +282,8 @@ int entries_read(struct reading *reading, enum rule_list list, const struct node
 	if (entries->kind == NODE_INVALID || node_is_null(entries))
 		return 0;
 	if (entries->kind != NODE_LIST) {
-		node_report(reading, entries, "entries are a list: begin each with '- '");
+		node_report(&reading->document, entries,
+			    "entries are a list: begin each with '- '");
 		return 0;
 	}
 	for (size_t i = 0; i < entries->count && !reading->is_full; i++) {

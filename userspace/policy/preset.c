@@ -52,6 +52,13 @@ const struct preset *preset_find(const char *name)
 	return NULL;
 }
 
+bool preset_is_file(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	return strchr(name, '/') || (dot && !strcmp(dot, ".yaml"));
+}
+
 const char *preset_nearest(const char *name)
 {
 	const char *names[PRESETS_MAX];

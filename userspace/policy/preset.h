@@ -34,6 +34,7 @@
 #ifndef BUILDFENCE_POLICY_PRESET_H
 #define BUILDFENCE_POLICY_PRESET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct preset {
@@ -47,6 +48,9 @@ const struct preset *preset_list(size_t *ret_count);
 
 /* The preset of that name, or NULL. */
 const struct preset *preset_find(const char *name);
+
+/* Is it the name of a file, with a slash or the suffix .yaml, and not a preset's? */
+bool preset_is_file(const char *name);
 
 /* The built-in name that was probably meant, or NULL. */
 const char *preset_nearest(const char *name);

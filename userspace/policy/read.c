@@ -5,7 +5,6 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <libgen.h>
 #include <sha2.h>
 #include <string.h>
 
@@ -37,24 +36,6 @@ static void hash_add(SHA2_CTX *hash, const char *what, const char *bytes, size_t
 	SHA256Update(hash, (const uint8_t *)bytes, len);
 }
 
-/* Reads a whole file, or the first bytes of one that is too large: more than YAML_SIZE_MAX. */
-static int file_read(const char *path, char **ret_bytes, size_t *ret_len)
-{
-	_cleanup_free_ char *bytes = malloc(YAML_SIZE_MAX + 1);
-	_cleanup_fclose_ FILE *file = fopen(path, "re");
-
-	if (!bytes)
-		return -ENOMEM;
-	if (!file)
-		return -errno;
-	errno = 0;
-	*ret_len = fread(bytes, 1, YAML_SIZE_MAX + 1, file);
-	if (ferror(file))
-		return errno ? -errno : -EIO;
-	*ret_bytes = TAKE_PTR(bytes);
-	return 0;
-}
-
 /* Reads one document into the policy. -EINVAL was reported. */
 static int document_read(struct loading *loading, const char *source, bool is_preset,
 			 const char *bytes, size_t len, struct node **ret_document)
@@ -63,42 +44,28 @@ static int document_read(struct loading *loading, const char *source, bool is_pr
 	int r;
 
 	hash_add(&loading->hash, is_preset ? "preset" : "file", bytes, len);
-	r = yaml_read(source, bytes, len, reading->diag, ret_document);
+	r = yaml_read(source, bytes, len, reading->document.diag, ret_document);
 	if (r)
 		return r;
-	reading->source = source;
+	reading->document.source = source;
 	reading->is_preset = is_preset;
 	return schema_read(reading, *ret_document);
-}
-
-/* The path of a preset that is a file: relative to the policy that names it. */
-static char *preset_path(const char *name, const char *policy_file)
-{
-	_cleanup_free_ char *copy = NULL;
-	char *path;
-
-	if (!policy_file || *name == '/' || !strchr(policy_file, '/'))
-		return strdup(name);
-	copy = strdup(policy_file);
-	if (!copy || asprintf(&path, "%s/%s", dirname(copy), name) < 0)
-		return NULL;
-	return path;
 }
 
 static int preset_read_file(struct loading *loading, const char *name, const char *policy_file,
 			    const struct node *position)
 {
-	_cleanup_free_ char *path = preset_path(name, policy_file), *bytes = NULL;
+	_cleanup_free_ char *path = path_beside(name, policy_file), *bytes = NULL;
 	_cleanup_node_ struct node *document = NULL;
 	size_t len = 0;
 	int r;
 
 	if (!path)
 		return -ENOMEM;
-	r = file_read(path, &bytes, &len);
+	r = yaml_bytes_read(path, &bytes, &len);
 	if (!r)
 		return document_read(loading, path, true, bytes, len, &document);
-	diagnostics_error(loading->reading.diag, policy_file ? policy_file : "--preset",
+	diagnostics_error(loading->reading.document.diag, policy_file ? policy_file : "--preset",
 			  position ? position->line : 0, position ? position->column : 0,
 			  "cannot read preset '%s': %s", path, strerror(-r));
 	return r == -ENOMEM ? r : 0;
@@ -114,8 +81,8 @@ static int preset_read_builtin(struct loading *loading, const struct preset *pre
 	return document_read(loading, source, true, preset->text, preset->len, &document);
 }
 
-static void preset_report_unknown(const struct loading *loading, const char *name,
-				  const char *policy_file, const struct node *position)
+void preset_report_unknown(const struct document *document, const struct node *position,
+			   const char *name)
 {
 	const char *nearest = preset_nearest(name);
 	_cleanup_text_ struct text known = {};
@@ -124,8 +91,8 @@ static void preset_report_unknown(const struct loading *loading, const char *nam
 
 	for (size_t i = 0; i < count && !nearest; i++)
 		text_printf(&known, "%s%s", i ? ", " : "; built in are ", presets[i].name);
-	diagnostics_error(loading->reading.diag, policy_file ? policy_file : "--preset",
-			  position ? position->line : 0, position ? position->column : 0,
+	diagnostics_error(document->diag, document->source, position ? position->line : 0,
+			  position ? position->column : 0,
 			  nearest ? "unknown preset '%.60s'; did you mean '%s'?" :
 			  "unknown preset '%.60s'%s (a file's name has a slash or ends in .yaml)",
 			  name, nearest ? nearest : known.bytes ? known.bytes : "");
@@ -135,7 +102,10 @@ static void preset_report_unknown(const struct loading *loading, const char *nam
 static int preset_read(struct loading *loading, const char *name, const char *policy_file,
 		       const struct node *position)
 {
-	const char *dot = strrchr(name, '.');
+	const struct document names = {
+		.source = policy_file ? policy_file : "--preset",
+		.diag = loading->reading.document.diag,
+	};
 	const struct preset *preset;
 	int r = 0;
 
@@ -144,18 +114,18 @@ static int preset_read(struct loading *loading, const char *name, const char *po
 			return 0;
 	}
 	if (loading->preset_count == PRESETS_READ_MAX) {
-		diagnostics_error(loading->reading.diag, policy_file ? policy_file : "--preset", 0,
-				  0, "more than %d presets", PRESETS_READ_MAX);
+		diagnostics_error(names.diag, names.source, 0, 0, "more than %d presets",
+				  PRESETS_READ_MAX);
 		return 0;
 	}
 	loading->presets[loading->preset_count++] = name;
 	preset = preset_find(name);
-	if (strchr(name, '/') || (dot && !strcmp(dot, ".yaml")))
+	if (preset_is_file(name))
 		r = preset_read_file(loading, name, policy_file, position);
 	else if (preset)
 		r = preset_read_builtin(loading, preset);
 	else
-		preset_report_unknown(loading, name, policy_file, position);
+		preset_report_unknown(&names, position, name);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -167,7 +137,8 @@ static int presets_read_listed(struct loading *loading, const char *file, const 
 	if (!list || list->kind == NODE_INVALID || node_is_null(list))
 		return 0;
 	if (list->kind != NODE_LIST) {
-		node_report(reading, list, "presets are a list, as in 'presets: [azure-devops]'");
+		node_report(&reading->document, list,
+			    "presets are a list, as in 'presets: [azure-devops]'");
 		return 0;
 	}
 	for (size_t i = 0; i < list->count; i++) {
@@ -175,9 +146,9 @@ static int presets_read_listed(struct loading *loading, const char *file, const 
 		int r;
 
 		/* The preset before it was a document of its own. */
-		reading->source = file;
+		reading->document.source = file;
 		reading->is_preset = false;
-		name = node_text(reading, list->items[i], "a preset's name");
+		name = node_text(&reading->document, list->items[i], "a preset's name");
 		r = name ? preset_read(loading, name, file, list->items[i]) : 0;
 		if (r)
 			return r;
@@ -192,7 +163,7 @@ static int additions_read(struct loading *loading, const struct policy_request *
 
 	for (size_t i = 0; !r && request->presets && request->presets[i]; i++)
 		r = preset_read(loading, request->presets[i], NULL, NULL);
-	reading->source = "--allow";
+	reading->document.source = "--allow";
 	reading->is_preset = false;
 	for (size_t i = 0; !r && request->allow && request->allow[i]; i++) {
 		hash_add(&loading->hash, "allow", request->allow[i], strlen(request->allow[i]));
@@ -208,7 +179,7 @@ static void values_warn(const struct reading *reading, const char *file)
 		const struct node *key = reading->values.map->keys[i];
 
 		if (!reading->values.used[i])
-			diagnostics_warning(reading->diag, file, key->line, key->column,
+			diagnostics_warning(reading->document.diag, file, key->line, key->column,
 					    "no entry has a placeholder {%.60s}", key->text);
 	}
 }
@@ -223,7 +194,7 @@ static void options_read(struct loading *loading, const struct policy_request *r
 		hash_add(&loading->hash, "organization", request->organization,
 			 strlen(request->organization));
 		if (!value_is_valid(request->organization))
-			diagnostics_error(reading->diag, "--organization", 0, 0,
+			diagnostics_error(reading->document.diag, "--organization", 0, 0,
 					  "'%.60s' is not an organization's name: letters, digits, '-', '_' and '.' are",
 					  request->organization);
 	}
@@ -234,7 +205,7 @@ static void options_read(struct loading *loading, const struct policy_request *r
 static void mode_override(struct reading *reading, const char *mode)
 {
 	if (mode && !mode_parse(mode, &reading->policy->mode))
-		diagnostics_error(reading->diag,
+		diagnostics_error(reading->document.diag,
 				  "--mode", 0, 0, "mode is 'enforce' or 'audit', not '%.40s'",
 				  mode);
 }
@@ -255,9 +226,9 @@ static int sources_read(struct loading *loading, const struct policy_request *re
 
 	options_read(loading, request);
 	if (request->file) {
-		r = file_read(request->file, &bytes, &len);
+		r = yaml_bytes_read(request->file, &bytes, &len);
 		if (r) {
-			diagnostics_error(reading->diag, request->file, 0, 0,
+			diagnostics_error(reading->document.diag, request->file, 0, 0,
 					  "cannot read the policy: %s",
 					  strerror(-r));
 			return r;
@@ -312,7 +283,7 @@ int policy_load(const struct policy_request *request, struct diagnostics *diag,
 		struct policy **ret_policy)
 {
 	_cleanup_policy_ struct policy *policy = calloc(1, sizeof(*policy));
-	struct loading loading = { .reading = { .policy = policy, .diag = diag } };
+	struct loading loading = { .reading = { .policy = policy, .document.diag = diag } };
 	unsigned int errors_before = diag->errors;
 	int r;
 

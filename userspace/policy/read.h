@@ -7,8 +7,8 @@
 #ifndef BUILDFENCE_POLICY_READ_H
 #define BUILDFENCE_POLICY_READ_H
 
+#include "node.h"
 #include "policy.h"
-#include "yaml.h"
 
 /* More than a policy of 1 MiB can name without placeholders. */
 #define RULES_MAX	500000
@@ -22,12 +22,10 @@ struct values {
 
 struct reading {
 	struct policy *policy;
-	struct diagnostics *diag;
 	struct values values;
 	size_t rule_capacity;
 	bool is_full;			/* RULES_MAX was reached, and reported */
-	/* The document that is being read. */
-	const char *source;
+	struct document document;	/* that is being read */
 	bool is_preset;
 	const struct node *placeholders;	/* of a preset; NULL: none */
 };
@@ -38,6 +36,10 @@ int schema_read(struct reading *reading, const struct node *document);
 /* Is the word a `mode`? Writes ret_mode only then. */
 bool mode_parse(const char *word, enum guard_mode *ret_mode);
 
+/* Reports a preset that is not built in. `position` may be NULL: a name of the command line. */
+void preset_report_unknown(const struct document *document, const struct node *position,
+			   const char *name);
+
 /* May the text stand for a placeholder? */
 bool value_is_valid(const char *text);
 
@@ -46,15 +48,6 @@ int entries_read(struct reading *reading, enum rule_list list, const struct node
 
 /* Adds a target from the command line, as a short entry of `allow`. */
 int entry_add_text(struct reading *reading, const char *text);
-
-/*
- * Reports where a node is not a text, and returns NULL; else its text. `what` names what was
- * expected, for the message.
- */
-const char *node_text(const struct reading *reading, const struct node *node, const char *what);
-
-void node_report(const struct reading *reading, const struct node *node, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /* `tls: off`, of a policy or an entry: the only value until server names are checked. */
 void tls_check(const struct reading *reading, const struct node *node);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* The top-level keys of policies and presets, and the settings among them. Entries: entry.c. */
 #include <arpa/inet.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/text.h"
 #include "read.h"
 
 #define MIN_TTL_MAX_S	(7 * 24 * 60 * 60)
@@ -16,29 +14,6 @@ enum key_owner {
 	OWNER_PRESET = 2,
 	OWNER_BOTH = 3,
 };
-
-void node_report(const struct reading *reading, const struct node *node, const char *format, ...)
-{
-	_cleanup_free_ char *message = NULL;
-	va_list arguments;
-
-	va_start(arguments, format);
-	if (vasprintf(&message, format, arguments) < 0)
-		message = NULL;
-	va_end(arguments);
-	diagnostics_error(reading->diag, reading->source, node->line, node->column, "%s",
-			  message ? message : "out of memory");
-}
-
-const char *node_text(const struct reading *reading, const struct node *node, const char *what)
-{
-	if (node->kind == NODE_TEXT && !node_is_null(node))
-		return node->text;
-	if (node->kind != NODE_INVALID)
-		node_report(reading, node,
-			    "expected %s, but here is %s", what, node_kind_name(node));
-	return NULL;
-}
 
 bool mode_parse(const char *word, enum guard_mode *ret_mode)
 {
@@ -50,41 +25,42 @@ bool mode_parse(const char *word, enum guard_mode *ret_mode)
 
 void tls_check(const struct reading *reading, const struct node *node)
 {
-	const char *text = node_text(reading, node, "'off'");
+	const char *text = node_text(&reading->document, node, "'off'");
 
 	if (!text || !strcmp(text, "off"))
 		return;
 	if (!strcmp(text, "check"))
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'tls: check' is not built yet; write 'off', or leave 'tls' out");
 	else
-		node_report(reading, node, "tls is 'off', not '%.40s'", text);
+		node_report(&reading->document, node, "tls is 'off', not '%.40s'", text);
 }
 
 static void version_read(struct reading *reading, const struct node *node)
 {
-	const char *text = node_text(reading, node, "1");
+	const char *text = node_text(&reading->document, node, "1");
 
 	if (text && strcmp(text, "1"))
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "version '%.40s' is not known here; this buildfence reads version 1",
 			    text);
 }
 
 static void mode_read(struct reading *reading, const struct node *node)
 {
-	const char *text = node_text(reading, node, "'enforce' or 'audit'");
+	const char *text = node_text(&reading->document, node, "'enforce' or 'audit'");
 
 	if (text && !mode_parse(text, &reading->policy->mode))
-		node_report(reading, node, "mode is 'enforce' or 'audit', not '%.40s'", text);
+		node_report(&reading->document, node,
+			    "mode is 'enforce' or 'audit', not '%.40s'", text);
 }
 
 static void value_check(const struct reading *reading, const struct node *node)
 {
-	const char *text = node_text(reading, node, "a text");
+	const char *text = node_text(&reading->document, node, "a text");
 
 	if (text && !value_is_valid(text))
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'%.60s' cannot fill a placeholder: letters, digits, '-', '_' and '.' can",
 			    text);
 }
@@ -102,7 +78,7 @@ static void values_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_INVALID || node_is_null(node))
 		return;
 	if (node->kind != NODE_MAP) {
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'values' is a mapping, as in 'values: { vault: contoso-build }'");
 		return;
 	}
@@ -110,10 +86,10 @@ static void values_read(struct reading *reading, const struct node *node)
 		const struct node *value = node->items[i];
 
 		if (!strcmp(node->keys[i]->text, "organization"))
-			node_report(reading, node->keys[i],
+			node_report(&reading->document, node->keys[i],
 				    "write 'organization' at the top level, not under 'values'");
 		if (value->kind == NODE_LIST && !value->count)
-			node_report(reading, value,
+			node_report(&reading->document, value,
 				    "an empty list; give '%.60s' a value", node->keys[i]->text);
 		if (value->kind != NODE_LIST)
 			value_check(reading, value);
@@ -127,14 +103,15 @@ static void values_read(struct reading *reading, const struct node *node)
 static void permission_read(const struct reading *reading, const struct node *node,
 			    bool *ret_allowed)
 {
-	const char *text = node_text(reading, node, "'allow' or 'deny'");
+	const char *text = node_text(&reading->document, node, "'allow' or 'deny'");
 
 	if (!text)
 		return;
 	if (!strcmp(text, "allow") || !strcmp(text, "deny"))
 		*ret_allowed = !strcmp(text, "allow");
 	else
-		node_report(reading, node, "expected 'allow' or 'deny', not '%.40s'", text);
+		node_report(&reading->document, node,
+			    "expected 'allow' or 'deny', not '%.40s'", text);
 }
 
 static void metadata_read(struct reading *reading, const struct node *node)
@@ -162,7 +139,7 @@ static void min_ttl_read(struct reading *reading, const struct node *node)
 	static const struct { char unit; uint32_t seconds; } units[] = {
 		{ 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 },
 	};
-	const char *text = node_text(reading, node, "a time such as 10m");
+	const char *text = node_text(&reading->document, node, "a time such as 10m");
 	size_t digits = text ? strspn(text, "0123456789") : 0;
 	uint64_t seconds = 0;
 
@@ -173,7 +150,7 @@ static void min_ttl_read(struct reading *reading, const struct node *node)
 			seconds = strtoull(text, NULL, 10) * units[i].seconds;
 	}
 	if (!seconds || seconds > MIN_TTL_MAX_S)
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'%.40s' is not a time from 1s to 7d; write it as in 30s, 10m, 2h",
 			    text);
 	else
@@ -182,20 +159,20 @@ static void min_ttl_read(struct reading *reading, const struct node *node)
 
 static void resolver_read(struct reading *reading, const struct node *node)
 {
-	const char *text = node_text(reading, node, "a resolver's address");
+	const char *text = node_text(&reading->document, node, "a resolver's address");
 	struct policy *policy = reading->policy;
 	uint8_t addr[ADDR_LEN] = { [10] = 0xff, [11] = 0xff };
 
 	if (!text)
 		return;
 	if (inet_pton(AF_INET, text, addr + 12) != 1 && inet_pton(AF_INET6, text, addr) != 1) {
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'%.60s' is not the address of a resolver; write it as in 192.0.2.53",
 			    text);
 		return;
 	}
 	if (policy->resolver_count == RESOLVERS_MAX) {
-		node_report(reading, node, "more than %d resolvers", RESOLVERS_MAX);
+		node_report(&reading->document, node, "more than %d resolvers", RESOLVERS_MAX);
 		return;
 	}
 	memcpy(policy->resolvers[policy->resolver_count++], addr, ADDR_LEN);
@@ -208,19 +185,20 @@ static void dns_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_INVALID)
 		return;
 	if (node->kind != NODE_MAP) {
-		node_report(reading, node, "'dns' is a mapping, as in 'dns: { servers: auto }'");
+		node_report(&reading->document, node,
+			    "'dns' is a mapping, as in 'dns: { servers: auto }'");
 		return;
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		if (strcmp(node->keys[i]->text, "servers"))
-			node_report(reading, node->keys[i],
+			node_report(&reading->document, node->keys[i],
 				    "unknown key '%.60s'; 'dns' has 'servers'",
 				    node->keys[i]->text);
 	}
 	if (!servers || (servers->kind == NODE_TEXT && !strcmp(servers->text, "auto")))
 		return;
 	if (servers->kind != NODE_LIST || !servers->count) {
-		node_report(reading, servers,
+		node_report(&reading->document, servers,
 			    "servers are 'auto' or a list of addresses, as in [192.0.2.53]");
 		return;
 	}
@@ -234,7 +212,7 @@ static void placeholders_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_MAP)
 		reading->placeholders = node;
 	else if (node->kind != NODE_INVALID)
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'placeholders' is a mapping of words to what they stand for");
 }
 
@@ -260,13 +238,13 @@ static int inbound_read(struct reading *reading, const struct node *node)
 	if (node->kind == NODE_INVALID || node_is_null(node))
 		return 0;
 	if (node->kind != NODE_MAP) {
-		node_report(reading, node,
+		node_report(&reading->document, node,
 			    "'inbound' is a mapping, as in 'inbound: { allow: [ \"tcp://10.0.0.0/8:8080\" ] }'");
 		return 0;
 	}
 	for (size_t i = 0; i < node->count; i++) {
 		if (strcmp(node->keys[i]->text, "allow"))
-			node_report(reading, node->keys[i],
+			node_report(&reading->document, node->keys[i],
 				    "unknown key '%.60s'; 'inbound' has 'allow'",
 				    node->keys[i]->text);
 	}
@@ -306,7 +284,7 @@ static const struct key *key_find(const struct reading *reading, const struct no
 				  bool report)
 {
 	enum key_owner owner = reading->is_preset ? OWNER_PRESET : OWNER_POLICY;
-	const char *names[ARRAY_SIZE(keys)], *nearest;
+	const char *names[ARRAY_SIZE(keys)];
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
@@ -317,19 +295,14 @@ static const struct key *key_find(const struct reading *reading, const struct no
 		if (keys[i].owner & owner)
 			return &keys[i];
 		if (report)
-			node_report(reading, node, reading->is_preset ?
+			node_report(&reading->document, node, reading->is_preset ?
 				    "'%s' is the policy's own; a preset cannot set it" :
 				    "'%s' belongs in a preset; leave it out", node->text);
 		return NULL;
 	}
 	if (!report)
 		return NULL;
-	nearest = text_nearest(node->text, names, count);
-	if (nearest)
-		node_report(reading, node,
-			    "unknown key '%.60s'; did you mean '%s'?", node->text, nearest);
-	else
-		node_report(reading, node, "unknown key '%.60s'", node->text);
+	node_report_key(&reading->document, node, names, count, "");
 	return NULL;
 }
 
@@ -339,7 +312,7 @@ int schema_read(struct reading *reading, const struct node *document)
 	if (!document || document->kind == NODE_INVALID || node_is_null(document))
 		return 0;
 	if (document->kind != NODE_MAP) {
-		node_report(reading, document,
+		node_report(&reading->document, document,
 			    "expected a mapping ('allow:' and other keys), but here is %s",
 			    node_kind_name(document));
 		return 0;

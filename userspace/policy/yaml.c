@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* YAML as a policy may use it, read with libyaml's events: see yaml.h. */
+/* YAML as a policy or a configuration may use it, read with libyaml's events: see yaml.h. */
 #include "yaml.h"
 
 #include <errno.h>
@@ -106,14 +106,14 @@ static int bytes_check(const struct yaml_reader *reader)
 
 	if (reader->len > YAML_SIZE_MAX) {
 		diagnostics_error(reader->diag, reader->source, 0, 0,
-				  "larger than 1 MiB, the most a policy may have");
+				  "larger than 1 MiB, the most that is read");
 		return -EINVAL;
 	}
 	for (size_t i = 0, len; i < reader->len; i += len) {
 		len = character_len(bytes + i, reader->len - i);
 		if (!len) {
 			diagnostics_error(reader->diag, reader->source, line, column,
-					  "byte 0x%02x is a control character or not UTF-8; a policy is UTF-8 text",
+					  "byte 0x%02x is a control character or not UTF-8; this must be UTF-8 text",
 					  bytes[i]);
 			return -EINVAL;
 		}
@@ -306,10 +306,10 @@ static void anchor_check(const struct yaml_reader *reader, struct node *node,
 {
 	if (anchor)
 		node_error(reader, node,
-			   "anchor '&%s': anchors are not for policies; write the value out",
+			   "anchor '&%s': anchors are not taken here; write the value out",
 			   (const char *)anchor);
 	else if (tag)
-		node_error(reader, node, "tag '%s': tags are not for policies; leave it out",
+		node_error(reader, node, "tag '%s': tags are not taken here; leave it out",
 			   (const char *)tag);
 }
 
@@ -401,8 +401,25 @@ static int stream_read(struct yaml_reader *reader, struct node **ret_node)
 		diagnostics_error(reader->diag, reader->source,
 				  (unsigned int)event.start_mark.line + 1,
 				  (unsigned int)event.start_mark.column + 1,
-				  "a second YAML document; a policy is one");
+				  "a second YAML document; one is all that is read");
 	*ret_node = TAKE_PTR(node);
+	return 0;
+}
+
+int yaml_bytes_read(const char *path, char **ret_bytes, size_t *ret_len)
+{
+	_cleanup_free_ char *bytes = malloc(YAML_SIZE_MAX + 1);
+	_cleanup_fclose_ FILE *file = fopen(path, "re");
+
+	if (!bytes)
+		return -ENOMEM;
+	if (!file)
+		return -errno;
+	errno = 0;
+	*ret_len = fread(bytes, 1, YAML_SIZE_MAX + 1, file);
+	if (ferror(file))
+		return errno ? -errno : -EIO;
+	*ret_bytes = TAKE_PTR(bytes);
 	return 0;
 }
 

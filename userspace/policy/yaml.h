@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * YAML as a policy may use it: one document of mappings, lists and texts, each with its position.
- * Anchors, aliases, tags and duplicate keys are errors: they make a file mean something else than
- * it seems to. What the keys mean is schema.c's business.
+ * YAML as a policy or the daemon's configuration may use it: one document of mappings, lists and
+ * texts, each with its position. Anchors, aliases, tags and duplicate keys are errors: they make a
+ * file mean something else than it seems to. What the keys mean is its reader's business.
  */
 #ifndef BUILDFENCE_POLICY_YAML_H
 #define BUILDFENCE_POLICY_YAML_H
@@ -32,6 +32,12 @@ struct node {
 	struct node **items;		/* NODE_LIST: its items; NODE_MAP: the keys' values */
 	size_t count;
 };
+
+/*
+ * Reads a whole file, or the first bytes of one that is too large: more than YAML_SIZE_MAX, which
+ * yaml_read() then reports. Returns 0 or -errno.
+ */
+int yaml_bytes_read(const char *path, char **ret_bytes, size_t *ret_len);
 
 /*
  * Reads a document. Errors go to `diag` under the name `source`, as many as can be told apart.
