@@ -9,8 +9,23 @@ $(O)/vmtest/verified: $(O)/vmtest/verified.o $(LIB_OBJ)
 
 -include $(O)/vmtest/verified.d
 
-.PHONY: vmtest
-vmtest: ## the tests on kernels 5.10 to 7.3 (root; KERNEL=6.1 for one, CASE=pattern for some)
+# The machine with systemd gets what `make install` would put on it, linked statically, so that it
+# runs there wherever it was built.
+.PHONY: vmtest vmtest-systemd installed
+installed:
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all
+	@rm -rf $(O)/installed
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
+
+vmtest-systemd: installed
+	@tests/deps build check vmtest
+	@O=$(O) CASE='$(CASE)' vmtest/systemd
+
+ifeq ($(KERNEL),systemd)
+vmtest: vmtest-systemd
+else
+vmtest: ## the tests on kernels 5.10 to 7.3 (root; KERNEL=6.1 or systemd for one, CASE=pattern for some)
 	@tests/deps build check vmtest
 	@$(MAKE) --no-print-directory test-programs $(O)/vmtest/verified
 	@O=$(O) CASE='$(CASE)' vmtest/run $(KERNEL)
+endif
