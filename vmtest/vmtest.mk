@@ -11,9 +11,14 @@ $(O)/vmtest/verified: $(O)/vmtest/verified.o $(LIB_OBJ)
 
 # The machine with systemd gets what `make install` would put on it, linked statically, so that it
 # runs there wherever it was built.
+$(O)/tests/systemd/agent: tests/systemd/agent.c $(O)/flags
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@
+
 .PHONY: vmtest vmtest-systemd installed
 installed:
-	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all $(O)/static/tests/systemd/agent
 	@rm -rf $(O)/installed
 	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
 

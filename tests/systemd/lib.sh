@@ -39,3 +39,10 @@ machine_is_running() {
 		fail "the machine is $state"
 	}
 }
+
+# As svc.sh names it: vsts.agent.ORGANISATION.POOL.AGENT, escaped.
+AGENT_UNIT='vsts.agent.contoso.Default.build\x2d7.service'
+RECORDS=/var/log/buildfence/records.ndjson
+EVIL=203.0.113.66
+
+. tests/systemd/agent.sh
