@@ -2,7 +2,8 @@
 # The same tests on real kernels, in virtual machines.
 
 # Needs the skeleton and the probes, so it is linked with the project's own objects.
-$(O)/vmtest/%.o: | $(SKELETON)
+# Not a pattern: without a recipe it would be no rule.
+$(O)/vmtest/verified.o: | $(SKELETON)
 $(O)/vmtest/verified: $(O)/vmtest/verified.o $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@

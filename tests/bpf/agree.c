@@ -224,7 +224,7 @@ static void policy_compare(struct trial *trial, const struct refilled *maps, uin
 	image_take(maps, image);
 }
 
-Test(agree, the_kernel_judges_as_policy_explain_says, .timeout = 120)
+Test(agree, the_kernel_judges_as_policy_explain_says)
 {
 	const char *given = getenv("BUILDFENCE_SEED");
 	uint64_t first = given ? strtoull(given, NULL, 0) : 1;

@@ -84,7 +84,7 @@ static uint64_t refused_total(struct world *world)
 }
 
 /* Drained over and over while the threads run, so that both tables are flipped under them. */
-Test(flood, of_a_million_refused_datagrams_is_counted_exactly, .timeout = 60)
+Test(flood, of_a_million_refused_datagrams_is_counted_exactly)
 {
 	struct sender senders[THREADS] = {};
 	_cleanup_world_ struct world world;
@@ -167,7 +167,7 @@ static void race_run(struct sender senders[2], bool one_cpu)
 	cr_expect_eq(senders[1].refused, RACE / 2);
 }
 
-Test(flood, of_questions_by_two_threads_on_one_socket_lets_no_refused_one_out, .timeout = 60)
+Test(flood, of_questions_by_two_threads_on_one_socket_lets_no_refused_one_out)
 {
 	struct sender senders[2] = {};
 	_cleanup_world_ struct world world;
@@ -187,7 +187,7 @@ Test(flood, of_questions_by_two_threads_on_one_socket_lets_no_refused_one_out, .
 	cr_expect_eq(refusals_take(world.guard, world.job).refusals, RACE);
 }
 
-Test(flood, to_two_destinations_on_one_socket_lets_nothing_reach_the_refused_one, .timeout = 60)
+Test(flood, to_two_destinations_on_one_socket_lets_nothing_reach_the_refused_one)
 {
 	_cleanup_close_ int refused = -1, allowed = -1;
 	struct sender senders[2] = {};

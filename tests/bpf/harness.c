@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <criterion/criterion.h>
+#include <linux/filter.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,13 +13,47 @@
 
 #define ETHERNET_HEADER	14
 
+/*
+ * Does a test run give programs for cgroup_skb the packet's bytes? On 5.10 data_end is 0 there (on
+ * real packets it is not), and every packet would be one that cannot be read.
+ */
+static bool trial_shows_packets(void)
+{
+	/* return skb->data <= skb->data_end */
+	const struct bpf_insn program[] = {
+		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct __sk_buff, data) },
+		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = BPF_REG_3, .src_reg = BPF_REG_1,
+		  .off = offsetof(struct __sk_buff, data_end) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1 },
+		{ .code = BPF_JMP | BPF_JLE | BPF_X, .dst_reg = BPF_REG_2, .src_reg = BPF_REG_3,
+		  .off = 1 },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, load,
+		    .expected_attach_type = BPF_CGROUP_INET_EGRESS);
+	_cleanup_close_ int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SKB, "trial", "GPL", program,
+					       ARRAY_SIZE(program), &load);
+	uint8_t frame[ETHERNET_HEADER + 20] = {};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = 1);
+
+	cr_assert(fd >= 0, "cannot load a program: %s", strerror(errno));
+	cr_assert_eq(bpf_prog_test_run_opts(fd, &options), 0);
+	return options.retval & 1;
+}
+
 void trial_open(struct trial *trial, enum guard_mode mode)
 {
 	const struct guard_options options = {
 		.trial = { .job = 1, .policy = 1, .generation = 1, .mode = mode },
 	};
-	int error = guard_open(&options, &trial->guard);
+	int error;
 
+	if (!trial_shows_packets())
+		cr_skip_test("BPF_PROG_TEST_RUN shows no packet to cgroup_skb on this kernel");
+	error = guard_open(&options, &trial->guard);
 	cr_assert_eq(error, 0, "cannot load the programs: %s", strerror(-error));
 	cr_assert_eq(guard_job_add(trial->guard, &trial->job), 0);
 	cr_assert_eq(trial->job, 1);

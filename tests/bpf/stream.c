@@ -49,7 +49,7 @@ static void send_split(int fd, const struct made *stream, size_t at)
 		     (ssize_t)(stream->len - at));
 }
 
-Test(stream, a_message_split_at_any_byte_is_read_whole, .timeout = 60)
+Test(stream, a_message_split_at_any_byte_is_read_whole)
 {
 	_cleanup_world_ struct world world;
 	int server, job, far;
@@ -78,7 +78,7 @@ Test(stream, a_message_split_at_any_byte_is_read_whole, .timeout = 60)
 	cr_expect_eq(refusals_take(world.guard, world.job).refusals, 0);
 }
 
-Test(stream, a_refused_question_never_arrives_whole_wherever_it_is_split, .timeout = 60)
+Test(stream, a_refused_question_never_arrives_whole_wherever_it_is_split)
 {
 	_cleanup_world_ struct world world;
 	struct made message = {}, refused = {};

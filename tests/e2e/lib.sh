@@ -46,18 +46,20 @@ policy_feed() {
 # $CASE/events are there. Its time limit is an assertion too: nothing may hang. So is that the guard
 # starts, but with MAY_FAIL=1.
 guarded() {
+	local limit=$((${LIMIT:-30} * SLOW))
 	STATUS=0
 	rm -f "$CASE/events"
-	in_agent timeout -k 5 "${LIMIT:-30}" "$BUILDFENCE" run --policy "$CASE/policy.yaml" \
+	in_agent timeout -k 5 $limit "$BUILDFENCE" run --policy "$CASE/policy.yaml" \
 		--events "$CASE/events" "$@" >"$CASE/out" 2>"$CASE/err" </dev/null || STATUS=$?
-	[ $STATUS != 124 ] && [ $STATUS != 137 ] || fail "the job did not end within ${LIMIT:-30} s: $*"
+	[ $STATUS != 124 ] && [ $STATUS != 137 ] || fail "the job did not end within $limit s: $*"
 	[ $STATUS != 125 ] || [ -n "$MAY_FAIL" ] || fail "the guard did not start"
 }
 
 # unguarded CMD...: the same job without the guard.
 unguarded() {
+	local limit=$((${LIMIT:-30} * SLOW))
 	STATUS=0
-	in_agent timeout -k 5 "${LIMIT:-30}" "$@" >"$CASE/out" 2>"$CASE/err" </dev/null || STATUS=$?
+	in_agent timeout -k 5 $((${LIMIT:-30} * SLOW)) "$@" >"$CASE/out" 2>"$CASE/err" </dev/null || STATUS=$?
 	[ $STATUS != 124 ] || fail "without the guard the job did not end: $*"
 }
 
@@ -66,6 +68,11 @@ status_is_not() { [ "$STATUS" != "$1" ] || fail "exit status is $1"; }
 prints() { grep -q -- "$1" "$CASE/out" || fail "the job did not print '$1'"; }
 says() { grep -q -- "$1" "$CASE/err" || fail "stderr does not say '$1'"; }
 says_not() { ! grep -q -- "$1" "$CASE/err" || fail "stderr says '$1'"; }
+
+# at_once [WHAT]: the last job printed how many seconds it took, and those are next to none.
+at_once() {
+	awk -v slow="$SLOW" '{ exit !($1 < 0.05 * slow) }' "$CASE/out" || fail "curl took $(cat "$CASE/out") s $*"
+}
 
 # What the outside saw since the case began. Lines: "udp SOURCE.PORT > DESTINATION.PORT LENGTH TEXT".
 seen() {

@@ -7,6 +7,7 @@
 listener() {
 	attack <<-'END'
 	import os, pathlib, socket, threading, time
+	import job
 	case = pathlib.Path(os.environ["CASE"])
 	heard = []
 	tcp = socket.create_server(("::", 7000), family=socket.AF_INET6, dualstack_ipv6=True)
@@ -15,7 +16,7 @@ listener() {
 	def accept():
 	    while True:
 	        peer = tcp.accept()[0]
-	        peer.settimeout(1)
+	        peer.settimeout(1 * job.SLOW)
 	        heard.append(peer.recv(100).decode())
 	def receive():
 	    while True:
@@ -30,7 +31,7 @@ listener() {
 	        sock.sendall(b"local")
 	    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
 	        sock.sendto(b"local", (host, 7000))
-	time.sleep(0.2)
+	time.sleep(0.2 * job.SLOW)
 	print(*sorted(heard))
 	END
 }
@@ -39,13 +40,14 @@ listener() {
 knock() {
 	in_outside "$PYTHON" - "$@" <<-'END'
 	import os, socket, sys
+	import job
 	secret = os.environ["SECRET"].encode()
 	for host in sys.argv[1:]:
 	    family = socket.AF_INET6 if ":" in host else socket.AF_INET
 	    with socket.socket(family, socket.SOCK_DGRAM) as sock:
 	        sock.sendto(secret, (host, 7000))
 	    try:
-	        with socket.create_connection((host, 7000), 0.3) as sock:
+	        with socket.create_connection((host, 7000), 0.3 * job.SLOW) as sock:
 	            sock.sendall(secret)
 	            print("connected to", host)
 	    except OSError:
@@ -106,16 +108,17 @@ test_an_inbound_rule_lets_its_peers_in_on_its_ports() {
 test_a_datagram_that_nobody_asked_for_is_refused_even_from_an_allowed_service() {
 	attack <<-'END'
 	import os, pathlib, socket, time
+	import job
 	case = pathlib.Path(os.environ["CASE"])
 	sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	sock.bind(("", 7000))
-	sock.settimeout(5)
+	sock.settimeout(job.PATIENCE_S)
 	sock.sendto(b"ping", ("198.51.100.70", 9999))
 	assert sock.recv(10) == b"ping"
 	(case / "ready").touch()
 	while not (case / "go").exists():
 	    time.sleep(0.01)
-	sock.settimeout(0.3)
+	sock.settimeout(0.3 * job.SLOW)
 	try:
 	    print("heard", sock.recvfrom(100))
 	except TimeoutError:

@@ -20,7 +20,7 @@ policy_names() {
 	END
 }
 
-fetch() { echo curl -sS --max-time 10 --cacert "$WORLD/ca.pem" "$@"; }
+fetch() { echo curl -sS --max-time $((10 * SLOW)) --cacert "$WORLD/ca.pem" "$@"; }
 
 test_a_name_of_the_preset_is_fetched_over_tls() {
 	local name
@@ -152,24 +152,25 @@ test_a_refused_name_fails_at_once_in_every_resolver() {
 	policy_names
 	attack <<-'END'
 	import socket, sys, time
+	import job
 	begin = time.monotonic()
 	try:
 	    socket.getaddrinfo("paste.example", 443)
 	    sys.exit("resolved")
 	except socket.gaierror:
 	    took = time.monotonic() - begin
-	    sys.exit("took %.3f s" % took if took >= 0.05 else 0)
+	    sys.exit("took %.3f s" % took if took >= job.AT_ONCE_S else 0)
 	END
 	guarded -- "${ATTACK[@]}"
 	status_is 0
 	guarded -- curl -sS -o /dev/null -w '%{time_total}' https://paste.example/
 	status_is_not 0
-	awk '{ exit !($1 < 0.05) }' "$CASE/out" || fail "curl took $(cat "$CASE/out") s"
+	at_once
 	if command -v node >/dev/null; then
 		guarded -- node -e 'const begin = performance.now();
 			require("dns").resolve4("paste.example", (error) => {
 				require("dns").lookup("paste.example", (error2) => {
-					process.exit(error && error2 && performance.now() - begin < 50 ? 0 : 1); }); });'
+					process.exit(error && error2 && performance.now() - begin < 50 * process.env.SLOW ? 0 : 1); }); });'
 		status_is 0
 	fi
 	not_asked paste.example

@@ -91,10 +91,11 @@ test_a_refused_connect_fails_at_once_in_every_client() {
 	for url in http://$EVIL4:8080/ "http://[$EVIL6]:8080/" http://paste.example:8080/; do
 		guarded -- curl -sS -o /dev/null -w '%{time_total}' "$url"
 		status_is_not 0
-		awk '{ exit !($1 < 0.05) }' "$CASE/out" || fail "curl took $(cat "$CASE/out") s for $url"
+		at_once "for $url"
 	done
 	attack <<-'END'
 	import socket, sys, time
+	import job
 	for host in sys.argv[1:]:
 	    begin = time.monotonic()
 	    try:
@@ -102,7 +103,7 @@ test_a_refused_connect_fails_at_once_in_every_client() {
 	        sys.exit("connected to " + host)
 	    except OSError:
 	        took = time.monotonic() - begin
-	        if took >= 0.05:
+	        if took >= job.AT_ONCE_S:
 	            sys.exit("%s took %.3f s" % (host, took))
 	END
 	guarded -- "${ATTACK[@]}" $EVIL4 $EVIL6 paste.example
@@ -123,7 +124,7 @@ test_a_refused_connect_fails_at_once_in_node() {
 	    });
 	    const took = performance.now() - begin;
 	    console.log(host, code, took.toFixed(1));
-	    if (code === "connected" || took >= 50) process.exitCode = 1;
+	    if (code === "connected" || took >= 50 * process.env.SLOW) process.exitCode = 1;
 	}
 	(async () => { for (const host of process.argv.slice(2)) await attempt(host); process.exit(); })();
 	END
@@ -143,7 +144,7 @@ test_metadata_is_refused_in_milliseconds() {
 		verdict metadata $JOB tcp "$host" "$port"
 		guarded -- curl -sS -o /dev/null -w '%{time_total}' "http://$host:$port/"
 		status_is_not 0
-		awk '{ exit !($1 < 0.05) }' "$CASE/out" || fail "curl took $(cat "$CASE/out") s"
+		at_once
 		recorded EventSeverity=Medium Reason=metadata
 	done <<-END
 	169.254.169.254 8080

@@ -12,6 +12,8 @@
 WORLD_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=$(command -v python3)
+# By how much longer everything may take here than on a real CPU: vmtest says so where it emulates one.
+export SLOW=${SLOW:-1}
 CGROUP2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 
 # Addresses: 198.51.100.0/24 and 2001:db8:a::/48 are services a policy may allow, 203.0.113.0/24
@@ -160,7 +162,7 @@ world_certificates() {
 
 # wait_until SECONDS COMMAND...: polls; fails when the time is over.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * SLOW))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1

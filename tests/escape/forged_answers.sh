@@ -62,7 +62,7 @@ forged() {
 	import socket
 	import job
 	sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	sock.settimeout(0.3)
+	sock.settimeout(0.3 * job.SLOW)
 	sock.sendto(job.question("feed.example"), ("192.0.2.54", 53))
 	try:
 	    sock.recv(2000)
@@ -106,7 +106,7 @@ test_an_answer_counts_once_for_the_socket_that_asked() {
 	asker, other = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "ab")
 	asker.bind(("192.0.2.2", 5301))
 	other.bind(("192.0.2.2", 5302))
-	other.settimeout(0.5)
+	other.settimeout(0.5 * job.SLOW)
 	asker.sendto(job.question("feed.example", number=7), ("192.0.2.53", 53))
 	print("other heard", other.recv(2000))
 	END
