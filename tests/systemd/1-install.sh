@@ -67,6 +67,7 @@ setup_agents_are_installed() {
 		[Service]
 		Type=oneshot
 		RemainAfterExit=yes
+		TimeoutStartSec=3min
 		Delegate=yes
 		ExecStart=/root/outside/tests/systemd/outside.sh
 

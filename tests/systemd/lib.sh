@@ -10,9 +10,9 @@ fail() {
 
 skip() { echo "# skip: $*"; exit 77; }
 
-# wait_until SECONDS COMMAND...: polls; fails when the time is over.
+# wait_until SECONDS COMMAND...: polls; fails when the time, multiplied by SLOW, is over.
 wait_until() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SLOW:-1}))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1

@@ -5,6 +5,7 @@
 # is done here too: resolv.conf is written when the network comes up, after the daemon has started.
 
 set -e
+export SLOW=5
 . "$(dirname "$0")/../e2e/world.sh"
 WORLD=/run/outside
 WORLD_CGROUP=$CGROUP2$(sed -n 's/^0:://p' /proc/self/cgroup)
