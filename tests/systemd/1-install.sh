@@ -34,7 +34,7 @@ setup_agents_are_installed() {
 		# What the VM agent does all day, and what the scale set's extension does once.
 		runuser -u azscale -- /home/azscale/agent/run.sh &
 		while sleep 0.5; do
-			curl --silent --max-time 10 --output /dev/null http://168.63.129.16/ &&
+			curl --silent --max-time 50 --output /dev/null http://168.63.129.16/ &&
 				echo reached || echo "cut off"
 		done >/run/waagent.log 2>&1
 	END
@@ -97,6 +97,7 @@ test_the_installed_units_have_a_good_security_score() {
 
 setup_the_daemon_is_configured_and_enabled() {
 	buildfence daemon --help >/dev/null 2>&1 || skip "this buildfence has no daemon yet"
+	mkdir -p /etc/buildfence
 	cat >/etc/buildfence/release.yaml <<-'END'
 		version: 1
 		presets: [azure-devops]

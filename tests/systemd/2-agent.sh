@@ -27,7 +27,7 @@ job_cgroup() { sed -n 's/^0:://p' "/proc/$(job_pid "$1" "$2")/cgroup"; }
 # What a job does to show where it stands: one line a destination.
 PROBES='
 try() {
-	curl --silent --max-time 10 --insecure --output /dev/null "$1" && echo "reached $1" || echo "refused $1"
+	curl --silent --show-error --max-time 50 --insecure --output /dev/null "$1" && echo "reached $1" || echo "refused $1"
 }
 '
 
