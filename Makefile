@@ -19,6 +19,7 @@ BPFTOOL ?= $(firstword $(wildcard /usr/lib/linux-tools/*/bpftool) \
 	$(shell command -v bpftool /usr/sbin/bpftool /sbin/bpftool 2>/dev/null) bpftool)
 PKG_CONFIG ?= pkg-config
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 
@@ -33,7 +34,8 @@ endif
 # --- flags -------------------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
-CPPFLAGS += -D_GNU_SOURCE -DBUILDFENCE_VERSION='"$(VERSION)"' -Ibpf -Iuserspace -I$(O)/gen
+CPPFLAGS += -D_GNU_SOURCE -DBUILDFENCE_VERSION='"$(VERSION)"' \
+	-DBUILDFENCE_SYSCONFDIR='"$(SYSCONFDIR)"' -Ibpf -Iuserspace -I$(O)/gen
 CFLAGS ?= -O2 -g
 ALL_CFLAGS := -std=gnu17 $(WARNINGS) $(CFLAGS)
 PACKAGES := libbpf libelf zlib yaml-0.1 jansson libidn2 libpsl libmd libcap-ng libseccomp
@@ -138,7 +140,7 @@ $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 # --- the rest ----------------------------------------------------------------------------------
 
 .PHONY: install uninstall
-install: all ## put binary and presets in place (PREFIX=/usr/local, DESTDIR=)
+install: all ## put everything in place (PREFIX=/usr/local, SYSCONFDIR=/etc, DESTDIR=)
 	install -D -m 0755 $(O)/buildfence $(DESTDIR)$(PREFIX)/bin/buildfence
 	install -d $(DESTDIR)$(PREFIX)/share/buildfence/policy
 	install -m 0644 $(PRESETS) policy/README.md $(DESTDIR)$(PREFIX)/share/buildfence/policy/
@@ -175,5 +177,29 @@ uninstall-units:
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(O)
+
+# The configuration is never written over, and only removed as it was installed. The man pages stand
+# beside the commands that they describe, since a test holds the two together; so do completions.
+MAN_PAGES := $(sort $(wildcard userspace/man/*.[1-8]))
+MAN_DIR ?= $(PREFIX)/share/man
+BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
+CONFIG := $(DESTDIR)$(SYSCONFDIR)/buildfence/config.yaml
+
+.PHONY: install-files uninstall-files
+install: install-files
+install-files:
+	test -e $(CONFIG) || install -D -m 0644 policy/config/config.yaml $(CONFIG)
+	install -d $(DESTDIR)$(PREFIX)/share/buildfence/config
+	install -m 0644 policy/config/config.yaml policy/config/README.md $(DESTDIR)$(PREFIX)/share/buildfence/config/
+	$(foreach page,$(MAN_PAGES),install -D -m 0644 $(page) $(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
+	install -D -m 0644 userspace/completion/buildfence.bash $(DESTDIR)$(BASH_COMPLETION_DIR)/buildfence
+	install -D -m 0644 userspace/completion/_buildfence $(DESTDIR)$(ZSH_COMPLETION_DIR)/_buildfence
+
+uninstall: uninstall-files
+uninstall-files:
+	if cmp -s policy/config/config.yaml $(CONFIG); then rm -f $(CONFIG) && rmdir --ignore-fail-on-non-empty $(dir $(CONFIG)); fi
+	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
+	rm -f $(DESTDIR)$(BASH_COMPLETION_DIR)/buildfence $(DESTDIR)$(ZSH_COMPLETION_DIR)/_buildfence
 
 -include $(wildcard tests/*.mk vmtest/*.mk)

@@ -43,10 +43,10 @@ check-e2e: all $(HELPERS) ## real traffic between network namespaces (root)
 check-escape: all $(HELPERS) ## known ways out of a guard, one a file (root)
 	@$(TALLY) escape
 
-check-golden: all ## the command line by example
+check-golden: all ## the command line by example, its man pages and completions
 	@$(TALLY) golden
 
-check-fuzz: fuzzers ## a minute of fuzzing: the DNS reader and the policy reader
+check-fuzz: fuzzers ## a minute of fuzzing: the readers of DNS, policies, configurations
 	@$(TALLY) fuzz
 
 check-style: $(SKELETON) $(O)/gen/presets.inc ## the house rules that a script can check, and clang-tidy

@@ -5,8 +5,9 @@ FUZZ_SECONDS ?= 60
 FUZZERS := $(O)/tests/fuzz/dns $(O)/tests/fuzz/policy
 FUZZ_FLAGS := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
 	-fno-sanitize-recover=all
-FUZZ_POLICY_SRC := $(wildcard userspace/policy/*.c userspace/base/*.c)
-FUZZ_HEADERS := $(wildcard bpf/*.h userspace/policy/*.h userspace/base/*.h tests/unit/dns_reading.h)
+FUZZ_POLICY_SRC := $(wildcard userspace/policy/*.c userspace/base/*.c userspace/config/*.c) \
+	userspace/event/mask.c
+FUZZ_HEADERS := $(wildcard bpf/*.h userspace/policy/*.h userspace/base/*.h userspace/config/*.h tests/unit/dns_reading.h)
 SEEDS_OBJ := $(O)/tests/fuzz/seeds.o $(O)/tests/unit/dns_made.o $(O)/tests/unit/generate.o
 
 $(O)/tests/fuzz/dns: tests/fuzz/dns.c $(FUZZ_HEADERS) $(O)/flags
@@ -26,7 +27,7 @@ $(O)/tests/fuzz/seeds: $(SEEDS_OBJ) $(LIB_OBJ)
 .PHONY: fuzz fuzzers
 fuzzers: $(FUZZERS) $(O)/tests/fuzz/seeds
 
-fuzz: fuzzers ## fuzz the DNS reader and the policy reader (FUZZ_SECONDS=60 in total)
+fuzz: fuzzers ## fuzz the readers of DNS, policies and configurations (FUZZ_SECONDS=60 in total)
 	@O=$(O) tests/fuzz/run $(FUZZ_SECONDS)
 
 -include $(O)/tests/fuzz/seeds.d

@@ -9,6 +9,7 @@
 #define BUILDFENCE_CMD_H
 
 int cmd_run(int argc, char **argv);
+int cmd_daemon(int argc, char **argv);
 int cmd_suggest(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_policy_check(int argc, char **argv);

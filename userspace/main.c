@@ -47,6 +47,7 @@ static const struct command_table policy_table = {
 
 static const struct command main_commands[] = {
 	{ "run", "run a command that can reach only what its policy names", cmd_run, NULL },
+	{ "daemon", "guard the jobs of this machine's build agents", cmd_daemon, NULL },
 	{ "policy", "check, show, explain, compare or derive policies", NULL, &policy_table },
 	{ "suggest", "turn an audit run's records into a policy", cmd_suggest, NULL },
 	{ "doctor", "say what this machine can do for the guard", cmd_doctor, NULL },

@@ -15,7 +15,11 @@
 struct diagnostics;
 struct policy_request;
 
-#define CONFIG_PATH	"/etc/buildfence/config.yaml"
+/* The Makefile's SYSCONFDIR, where `make install` puts the file. */
+#ifndef BUILDFENCE_SYSCONFDIR
+#define BUILDFENCE_SYSCONFDIR	"/etc"
+#endif
+#define CONFIG_PATH		BUILDFENCE_SYSCONFDIR "/buildfence/config.yaml"
 
 /*
  * The largest numbers that `limits:` takes. One job costs the kernel four tables of up to 16,384
@@ -24,6 +28,10 @@ struct policy_request;
 #define CONFIG_JOBS_MAX		4096
 #define CONFIG_POLICIES_MAX	256
 #define CONFIG_CLIENTS_MAX	1024
+
+/* The most that each list takes. Agents are as many as the watch knows, with Azure's. */
+#define CONFIG_AGENTS_MAX	64
+#define CONFIG_ENTRIES_MAX	1000
 
 /*
  * One entry of `policies:`. Globs (fnmatch, no case) or NULL: any. The first entry whose globs all
@@ -49,7 +57,7 @@ struct agent_kind {
 	char *name;			/* a word, unique: "azure", "forge" */
 	char *worker;			/* program names, without a slash */
 	char *parent;			/* of the worker's parent */
-	bool identity_in_child;		/* the variables are the first direct child's, not its own */
+	bool identity_in_child;		/* variables are its first direct child's */
 	char *job;			/* names of environment variables, or NULL: not known */
 	char *agent;
 	char *pool;
@@ -57,12 +65,12 @@ struct agent_kind {
 	char *definition;
 	struct agent_field *fields;
 	size_t field_count;
-	bool is_azure;			/* agent and pool also from its unit's name and .agent file */
+	bool is_azure;			/* agent, pool: its unit, .agent file too */
 };
 
 /* One entry of `guard:`: cgroups that are guarded whenever they exist. */
 struct guarded_cgroup {
-	char *pattern;			/* a path from cgroup2's root, or a glob: see its match */
+	char *pattern;			/* a path from cgroup2's root, or a glob */
 	char *policy;			/* as config.policy */
 	char *name;			/* a word for messages and job names */
 	unsigned int line, column;	/* from 1, of the entry */
@@ -88,9 +96,9 @@ struct config {
 };
 
 /*
- * Reads and checks a configuration, and loads and compiles each policy that it names, once. Messages
- * go to `diag`. Returns 0, -EINVAL (errors were reported; nothing is kept), -ENOMEM, or another
- * -errno when the file cannot be read (also reported).
+ * Reads and checks a configuration, and loads and compiles each policy that it names, once.
+ * Messages go to `diag`. Returns 0, -EINVAL (errors were reported; nothing is kept), -ENOMEM, or
+ * another -errno when the file cannot be read (also reported).
  */
 int config_load(const char *path, struct diagnostics *diag, struct config **ret_config);
 
@@ -110,8 +118,10 @@ static inline void config_cleanup(struct config **config)
 const char *config_policy_choose(const struct config *config, const char *agent, const char *pool,
 				 const char *project, const char *definition);
 
-/* Does the entry cover this cgroup? A star stands for no slash; a backslash for itself: units have
- * it in their names. */
+/*
+ * Does the entry cover this cgroup, a path from cgroup2's root? A star stands for no slash; a
+ * backslash for itself, since units have it in their names.
+ */
 bool config_guard_match(const struct guarded_cgroup *guarded, const char *cgroup);
 
 /* What policy_load() wants for a policy of the configuration. `storage` lives as long as it. */

@@ -23,7 +23,7 @@ static const char *const secret_words[] = {
 /* As a whole name, or behind '_' or '-'. */
 static const char *const secret_endings[] = { "pat", "sig", "sas", "pw", "cred", "creds" };
 
-static bool name_is_secret(const char *name, size_t length)
+bool name_is_secret(const char *name, size_t length)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(secret_words); i++) {
 		size_t n = strlen(secret_words[i]);

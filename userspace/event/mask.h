@@ -3,6 +3,7 @@
 #ifndef BUILDFENCE_MASK_H
 #define BUILDFENCE_MASK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -13,5 +14,8 @@
  * escaped. Returns memory to free, or NULL.
  */
 char *command_line_mask(const char *arguments, size_t length);
+
+/* Does what has this name (an option, a variable) seem to be a secret? */
+bool name_is_secret(const char *name, size_t length);
 
 #endif
