@@ -50,6 +50,12 @@ static const struct command main_commands[] = {
 	{ "daemon", "guard the jobs of this machine's build agents", cmd_daemon, NULL },
 	{ "policy", "check, show, explain, compare or derive policies", NULL, &policy_table },
 	{ "suggest", "turn an audit run's records into a policy", cmd_suggest, NULL },
+	{ "attach", "have the daemon guard a cgroup as a job", cmd_attach, NULL },
+	{ "detach", "have the daemon let go of a job", cmd_detach, NULL },
+	{ "jobs", "list the jobs that the daemon guards", cmd_jobs, NULL },
+	{ "status", "say how the daemon is, or whether a cgroup is guarded", cmd_status, NULL },
+	{ "events", "print the daemon's records of what was refused", cmd_events, NULL },
+	{ "reload", "have the daemon read its configuration again", cmd_reload, NULL },
 	{ "doctor", "say what this machine can do for the guard", cmd_doctor, NULL },
 };
 

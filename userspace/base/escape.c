@@ -8,7 +8,8 @@
 
 #include "base/cleanup.h"
 
-static size_t escape_byte(unsigned char byte, unsigned char next, char ret[static 5])
+/* Writes at most 4 bytes and a NUL. Returns how many, without the NUL. */
+static size_t escape_byte(unsigned char byte, unsigned char next, char *ret)
 {
 	if (byte == '\\')
 		return (size_t)snprintf(ret, 5, "\\\\");
@@ -53,4 +54,22 @@ char *escape_string(const char *text, size_t size)
 		return NULL;
 	escape_bytes(text, length, escaped, size);
 	return TAKE_PTR(escaped);
+}
+
+char *escape_again(const char *text)
+{
+	size_t length = strlen(text), at = 0;
+	char *escaped = malloc(length * 4 + 1);
+
+	if (!escaped)
+		return NULL;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] == '\\')
+			escaped[at++] = '\\';
+		else
+			at += escape_byte((unsigned char)text[i], (unsigned char)text[i + 1],
+					  escaped + at);
+	}
+	escaped[at] = '\0';
+	return escaped;
 }

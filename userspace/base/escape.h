@@ -15,4 +15,10 @@ size_t escape_bytes(const void *bytes, size_t length, char *ret_text, size_t siz
 /* The same for a string. Returns memory to free, at most `size` bytes long, or NULL. */
 char *escape_string(const char *text, size_t size);
 
+/*
+ * A string that should have been escaped before, by somebody else: a backslash stays as it is, what
+ * is not fit is escaped now. Returns memory to free, or NULL.
+ */
+char *escape_again(const char *text);
+
 #endif

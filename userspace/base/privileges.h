@@ -11,9 +11,12 @@
 
 /*
  * Call it as root, when everything that needs more is done: bpffs mounted, folders made with their
- * owners, the process that stays forked, threads not yet started. Afterwards files that belong to
- * root can be written, those of others only read; execve, fork, kill and setns (but into a network
- * namespace) give EPERM, as does each call that is not on the list. There is no way back.
+ * owners, the process that stays forked, threads not yet started. Afterwards files and cgroups
+ * that root may write by their mode can be written (not cgroup2's root: its mode is 0555, so jobs'
+ * cgroups must be made below another one, as a service's is), those of others only read; execve,
+ * fork, kill and setns (but into a network namespace) give EPERM, as does each call that is not on
+ * the list. There is no way back. It needs CAP_SETPCAP, and on kernels before 5.11
+ * CAP_SYS_RESOURCE, besides those that are kept.
  * Returns 0 or -errno; after a failure the process must end, since half may be given up.
  */
 int privileges_drop(void);
@@ -24,7 +27,7 @@ uint64_t privileges_capabilities(void);
 /*
  * What privileges_drop() promises, as the lines of /proc/PID/status that are then true (CapInh,
  * CapPrm, CapEff, CapBnd, CapAmb, NoNewPrivs, Seccomp), each ended by a newline, and a last line
- * "Capabilities:\tCAP_BPF CAP_..." with the names. Memory to free, or NULL.
+ * "Capabilities:\tCAP_NET_ADMIN CAP_..." with the names. Memory to free, or NULL.
  */
 char *privileges_promise(void);
 

@@ -9,10 +9,11 @@
 #define CONTROL_CALL_TIME_S	10
 
 /*
- * Sends `request` to the daemon at `socket_path` and waits for its answer, which is an object with
- * "ok". With ret_stream_fd (may be NULL) the connection stays open for lines that follow an answer
- * that is ok. Returns 0 or -errno; then, and when the answer is not ok, *ret_error (may be NULL)
- * says what is wrong and what to do, to be freed.
+ * Sends `request` to the daemon at `socket_path` and waits for its answer, an object whose "ok" is
+ * true, to be given back with json_decref(). With ret_stream_fd (may be NULL) the connection stays
+ * open for the lines that follow. Returns 0 or -errno (-EREMOTEIO: the daemon answered with an
+ * error); then *ret_error (may be NULL) says what is wrong and what to do, in printable ASCII but
+ * for socket_path, to be freed.
  */
 int control_call(const char *socket_path, const json_t *request, json_t **ret_answer,
 		 int *ret_stream_fd, char **ret_error);

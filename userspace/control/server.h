@@ -3,8 +3,8 @@
  * The daemon's side of its socket: who asks, one whole and well-formed request, the answer, and
  * lines for those who follow. What a request means is the daemon's matter. Nothing here blocks, and
  * memory is bounded whatever clients do: at most clients_max are served at a time, a quarter of
- * the places is kept for root, others get an eighth of them for each user and a sixteenth for each
- * cgroup (but at least one), and who finds no place is told so and closed.
+ * the places is kept for root, another user gets half of them at most and a cgroup of others a
+ * sixteenth (but at least one), and who finds no place is told so and closed.
  */
 #ifndef BUILDFENCE_CONTROL_SERVER_H
 #define BUILDFENCE_CONTROL_SERVER_H
