@@ -97,7 +97,7 @@ test_the_installed_units_have_a_good_security_score() {
 
 setup_the_daemon_is_configured_and_enabled() {
 	buildfence daemon --help >/dev/null 2>&1 || skip "this buildfence has no daemon yet"
-	mkdir -p /etc/buildfence
+	[ -e /etc/buildfence/config.yaml ] || fail "no configuration was installed"
 	cat >/etc/buildfence/release.yaml <<-'END'
 		version: 1
 		presets: [azure-devops]

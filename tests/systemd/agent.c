@@ -5,7 +5,7 @@
  *
  *   node AgentService.js		starts bin/Agent.Listener run, and passes SIGINT on
  *   Agent.Listener run			takes jobs from the folder `queue`: NAME.job becomes NAME.taken
- *   Agent.Worker spawnclient IN OUT	one a job: asks the metadata service, reads the job from IN
+ *   Agent.Worker spawnclient IN OUT	one a job, which it reads from IN
  *   Agent.PluginHost task		its first direct child, as for a checkout
  *   node HANDLER.js			runs the job's step, a shell script
  *
@@ -131,15 +131,15 @@ static int first_instruction(void)
 	return connect(fd, (struct sockaddr *)&evil, sizeof(evil)) ? errno : 0;
 }
 
-static void result(const char *name, const char *suffix, const char *format, int number)
+/* Appends a line to queue/NAME.SUFFIX. */
+static void result(const char *name, const char *suffix, const char *text, int number)
 {
-	char path[600], line[200];
+	char path[600];
 	int fd;
 
 	snprintf(path, sizeof(path), "queue/%s.%s", name, suffix);
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-	snprintf(line, sizeof(line), format, number);
-	dprintf(fd, "%s\n", line);
+	dprintf(fd, "%s%d\n", text, number);
 	close(fd);
 }
 
@@ -160,7 +160,7 @@ static int worker(int in)
 	/* .NET's own start takes longer than this. */
 	usleep(500000);
 	name = strtok_r(text, "\n", &rest);
-	result(name, "log", met ? "first instruction: refused with error %d" : "first instruction: connected%.d", met);
+	result(name, "log", "first instruction: error ", met);
 	while ((line = strtok_r(NULL, "\n", &rest)))
 		putenv(line);
 	snprintf(log, sizeof(log), "queue/%s.log", name);
@@ -169,7 +169,7 @@ static int worker(int in)
 	status = status_of(start(plugin));
 	if (status == 0)
 		status = status_of(start(handler));
-	result(name, "done", "%d", status);
+	result(name, "done", "", status);
 	return 0;
 }
 

@@ -71,6 +71,7 @@ job_queue() {
 	local home
 	home=$(agent_home "$1")
 	mkdir -p "/home/$1/steps"
+	rm -f "$home/queue/$2".*
 	{ echo "name=$2" && cat; } >"/home/$1/steps/$2.sh"
 	cat >"$home/queue/.$2" <<-END
 		STEP=/home/$1/steps/$2.sh
