@@ -59,10 +59,13 @@ BPF_CFLAGS := -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(BPF_ARCH) -Ibpf \
 
 # --- what there is -----------------------------------------------------------------------------
 
-# The object that defines the maps must be linked first.
-BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c)))
+# The object that defines the maps must be linked first. exec.bpf.c watches the machine and is no part of
+# the guard: it has an object and a skeleton of its own.
+BPF_SRC := bpf/maps.bpf.c $(sort $(filter-out bpf/maps.bpf.c bpf/exec.bpf.c,$(wildcard bpf/*.bpf.c)))
 BPF_OBJ := $(BPF_SRC:%.c=$(O)/%.o)
+OTHER_OBJ := $(BPF_SRC:%.c=$(O)/other/%.o)
 SKELETON := $(O)/gen/buildfence.skel.h
+EXEC_SKELETON := $(O)/gen/exec.skel.h
 PRESETS := $(sort $(wildcard policy/*.yaml))
 
 SRC := $(sort $(wildcard userspace/*.c userspace/*/*.c))
@@ -106,6 +109,38 @@ $(SKELETON): $(O)/gen/buildfence.bpf.o
 	$(say) SKEL $@
 	$(Q)$(BPFTOOL) gen skeleton $< name buildfence_bpf >$@
 
+$(EXEC_SKELETON): $(O)/bpf/exec.bpf.o
+	$(say) SKEL $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name exec_bpf >$@
+
+# The same programs with an instruction more each, for the tests of upgrades.
+$(O)/other/bpf/%.bpf.o: bpf/%.bpf.c $(O)/flags
+	$(say) BPF $@
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DTEST_OTHER_BUILD -MMD -MP -c $< -o $@
+	$(Q)llvm-strip -g $@ 2>/dev/null || true
+
+$(O)/gen/other.bpf.o: $(OTHER_OBJ)
+	$(say) BPFLINK $@
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(O)/gen/other.skel.h: $(O)/gen/other.bpf.o
+	$(say) SKEL $@
+	$(Q)$(BPFTOOL) gen skeleton $< name other_bpf >$@
+
+$(O)/tests/bpf/upgrade.o: $(O)/gen/other.skel.h
+
+# What the maps mean, as a hash of the text that says so, without comments and blanks: a guard takes
+# over another's pinned maps only if the two agree. Not the preprocessor's output, which would change
+# with the kernel's headers.
+$(O)/gen/layout.h: bpf/abi.h bpf/maps.bpf.h
+	$(say) GEN $@
+	@mkdir -p $(@D)
+	$(Q)hash=$$(cat $^ | tr -d '[:space:]' | sed -E 's#/\*[^*]*\*+([^/*][^*]*\*+)*/##g' | sha256sum) && \
+	printf '#define GUARD_LAYOUT "%s"\n' $${hash%% *} >$@
+
 # --- userspace ---------------------------------------------------------------------------------
 
 # The presets are part of the binary: preset.c includes this list and each file with .incbin.
@@ -116,7 +151,9 @@ $(O)/gen/presets.inc: $(PRESETS) Makefile
 
 $(O)/userspace/policy/preset.o: $(O)/gen/presets.inc
 # Static rules: a pattern rule without a recipe would be no rule at all.
-$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON)
+$(filter $(O)/userspace/watch/%,$(OBJ)) $(BPFTEST_OBJ): | $(EXEC_SKELETON)
+$(filter $(O)/userspace/guard/%,$(OBJ)) $(BPFTEST_OBJ): | $(SKELETON) $(O)/gen/layout.h
+$(O)/userspace/guard/takeover.o: $(O)/gen/layout.h
 
 $(O)/%.o: %.c $(O)/flags
 	$(say) CC $@
@@ -135,7 +172,7 @@ $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lpthread -o $@
 
--include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(OTHER_OBJ:.o=.d) $(O)/bpf/exec.bpf.d $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
 
 # --- the rest ----------------------------------------------------------------------------------
 

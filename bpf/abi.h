@@ -20,6 +20,7 @@
 #define NAME_LEN	256
 #define NAME_MAX_LEN	254
 #define RESOLVERS_MAX	8
+#define IMAGE_HASH_LEN	32
 /* Port rules that one name or prefix may have after inheritance; the compiler refuses more. */
 #define RUN_MAX		64
 /* Different names that may hold one address at the same time, per network namespace. */
@@ -145,6 +146,7 @@ struct policy_settings {
 	__u8 loopback_open;	/* 1: loopback is allowed, and no rule denies a part of it */
 	__u8 pad;
 	__u8 resolvers[RESOLVERS_MAX][ADDR_LEN];
+	__u8 image_hash[IMAGE_HASH_LEN];	/* SHA-256; for userspace, to know it again */
 };
 
 struct learned_key {
@@ -253,6 +255,7 @@ struct fold_key {
 	__u64 name_hash;
 	__u8 remote[ADDR_LEN];
 	__u32 pid;
+	__u32 generation;	/* of the policy, since `rule` is a number in it */
 	__u32 rule;
 	__u16 port;
 	__u8 protocol;
@@ -260,7 +263,7 @@ struct fold_key {
 	__u8 hook;
 	__u8 direction;
 	__u8 flags;
-	__u8 pad;
+	__u8 pad[5];
 };
 
 struct fold {
@@ -284,6 +287,34 @@ struct job_counters {
 	__u64 peers_full;
 	__u64 reached_full;
 	__u64 out_of_memory;		/* no storage or scratch: refused, or an answer dropped */
+	__u64 questions_kept;		/* entries that questions and peers got: what a sweep */
+	__u64 peers_kept;		/* may find */
+};
+
+/* Which report of a job it is. */
+struct report_id {
+	__u64 time_ns;		/* of its first attempt; of the account's beginning, for 'u' */
+	__u64 kind_hash;	/* of what makes its kind; for 'u' see guard/report.c */
+	__u64 count;		/* attempts; for 'u' those given out so far */
+	__u32 kind;		/* 'f', 'r' or 'u'; 0: none */
+	__u32 pad;
+};
+
+/*
+ * What was given out of a job's refused attempts. Written whole with each report by userspace
+ * alone, so that its death leaves either all of the report in the account, or nothing.
+ */
+struct account {
+	__u64 begun_ns;				/* when the job was added: no number has two */
+	__u64 given[REASON_SLOTS];		/* attempts, one way or the other */
+	__u64 unfolded[REASON_SLOTS];		/* of job_counters, as far as given out */
+	struct report_id last;			/* its source may not be removed yet */
+};
+
+/* Which fold tables are written now, and the generation that a slot got last. */
+struct epoch {
+	__u32 epoch;		/* the lowest bit counts */
+	__u32 generation;
 };
 
 /* Index into the two-entry arrays of fold tables: job * 2 + (epoch & 1). */
@@ -296,7 +327,7 @@ _Static_assert(sizeof(struct name_key) == 260, "abi");
 _Static_assert(sizeof(struct name_rule) == 28, "abi");
 _Static_assert(sizeof(struct prefix_key) == 24, "abi");
 _Static_assert(sizeof(struct prefix_rule) == 12, "abi");
-_Static_assert(sizeof(struct policy_settings) == 144, "abi");
+_Static_assert(sizeof(struct policy_settings) == 176, "abi");
 _Static_assert(sizeof(struct learned_key) == 32, "abi");
 _Static_assert(sizeof(struct learned) == 304, "abi");
 _Static_assert(sizeof(struct question_key) == 40, "abi");
@@ -306,8 +337,11 @@ _Static_assert(sizeof(struct peer) == 8, "abi");
 _Static_assert(sizeof(struct reached_key) == 32, "abi");
 _Static_assert(sizeof(struct reached) == 296, "abi");
 _Static_assert(sizeof(struct refusal) == 376, "abi");
-_Static_assert(sizeof(struct fold_key) == 40, "abi");
+_Static_assert(sizeof(struct fold_key) == 48, "abi");
 _Static_assert(sizeof(struct fold) == 400, "abi");
-_Static_assert(sizeof(struct job_counters) == (2 * REASON_SLOTS + 7) * 8, "abi");
+_Static_assert(sizeof(struct job_counters) == (2 * REASON_SLOTS + 9) * 8, "abi");
+_Static_assert(sizeof(struct report_id) == 32, "abi");
+_Static_assert(sizeof(struct account) == (2 * REASON_SLOTS + 5) * 8, "abi");
+_Static_assert(sizeof(struct epoch) == 8, "abi");
 
 #endif

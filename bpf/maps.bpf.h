@@ -300,22 +300,35 @@ MAP(folds,
 	__array(values, struct folds_inner);
 );
 
-/* Loader: jobs + 1. Written by every hook with atomic adds, read by userspace. */
+/*
+ * Loader: jobs + 1. Written by every hook with atomic adds, read by userspace, which looks at all
+ * jobs once a second and therefore without system calls.
+ */
 MAP(counters,
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 4);
 	__type(key, __u32);
 	__type(value, struct job_counters);
 );
 
+/* Loader: jobs + 1. Userspace's own: here, so that they outlive it. */
+MAP(accounts,
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, struct account);
+);
+
 /* --- for all jobs --------------------------------------------------------------------------- */
 
-/* Which fold tables are written now: the lowest bit. Flipped by userspace. */
+/* One entry, written by userspace. */
 MAP(epochs,
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct epoch);
 );
 
 /* First attempts of a kind, at once. Full: they come with the next drain; ring_full is counted. */

@@ -32,6 +32,8 @@ static __always_inline void peer_keep(const struct job_slot *job, __u64 cookie, 
 	__builtin_memcpy(key.addr, before->addr, ADDR_LEN);
 	if (bpf_map_update_elem(table, &key, &peer, BPF_ANY))
 		COUNT(job, peers_full);
+	else
+		COUNT(job, peers_kept);
 }
 
 /* Is this peer, of whichever generation, the last of its direction or in the table? */

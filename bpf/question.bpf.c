@@ -92,7 +92,10 @@ static __always_inline int question_keep(struct scratch *scratch, const struct j
 	key->pad = 0;
 	scratch->question.expires_ns = bpf_ktime_get_boot_ns() + QUESTION_LIFETIME_NS;
 	scratch->question.generation = job->generation;
-	return table && !bpf_map_update_elem(table, key, &scratch->question, BPF_ANY) ? 0 : -1;
+	if (!table || bpf_map_update_elem(table, key, &scratch->question, BPF_ANY))
+		return -1;
+	COUNT(job, questions_kept);
+	return 0;
 }
 
 __noinline int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resolver)

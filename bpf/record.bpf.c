@@ -17,6 +17,7 @@ static __always_inline void fold_key_fill(struct fold_key *key, const struct ref
 	__builtin_memcpy(key->remote, remote, ADDR_LEN);
 	ONE_BY_ONE();
 	key->pid = refusal->pid;
+	key->generation = refusal->generation;
 	key->rule = refusal->rule;
 	key->port = refusal->dport;
 	ONE_BY_ONE();
@@ -27,7 +28,7 @@ static __always_inline void fold_key_fill(struct fold_key *key, const struct ref
 	key->direction = refusal->direction;
 	ONE_BY_ONE();
 	key->flags = refusal->flags;
-	key->pad = 0;
+	__builtin_memset(key->pad, 0, sizeof(key->pad));
 }
 
 static __always_inline int fold_repeat(void *table, const struct fold_key *key, __u64 now)
@@ -64,7 +65,7 @@ __noinline int refusal_record(__u32 slot)
 	struct fold *fold;
 	__u32 zero = 0, epoch, now_index, before_index, reason;
 	void *now_table, *before_table;
-	__u32 *epoch_now;
+	struct epoch *epoch_now;
 
 	if (!scratch)
 		return 0;
@@ -77,7 +78,7 @@ __noinline int refusal_record(__u32 slot)
 	__sync_fetch_and_add(&job_counters->refused[reason], 1);
 
 	epoch_now = bpf_map_lookup_elem(&epochs, &zero);
-	epoch = epoch_now ? *epoch_now & 1 : 0;
+	epoch = epoch_now ? epoch_now->epoch & 1 : 0;
 	now_index = fold->refusal.job * FOLD_EPOCHS + epoch;
 	before_index = fold->refusal.job * FOLD_EPOCHS + !epoch;
 	now_table = bpf_map_lookup_elem(&folds, &now_index);

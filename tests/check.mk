@@ -49,5 +49,5 @@ check-golden: all ## the command line by example, its man pages and completions
 check-fuzz: fuzzers ## a minute of fuzzing: the readers of DNS, policies, configurations
 	@$(TALLY) fuzz
 
-check-style: $(SKELETON) $(O)/gen/presets.inc ## the house rules that a script can check, and clang-tidy
+check-style: $(SKELETON) $(EXEC_SKELETON) $(O)/gen/presets.inc ## the house rules that a script can check, and clang-tidy
 	@$(TALLY) style

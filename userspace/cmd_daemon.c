@@ -1,42 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* buildfence daemon: so far only the check of its configuration. */
+/* `buildfence daemon`: its command line. What it does is daemon/daemon.c's. */
 #include <argp.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/log.h"
 #include "cmd.h"
 #include "config/config.h"
+#include "daemon/daemon.h"
 
 enum {
-	OPTION_CHECK = 256,
+	KEY_CHECK = 0x100,
 };
 
-static const struct argp_option options[] = {
-	{ "config", 'c', "FILE", 0, "the configuration (" CONFIG_PATH ")", 0 },
-	{ "check", OPTION_CHECK, NULL, 0, "read it, report errors and warnings, and end", 0 },
+static const struct argp_option option_table[] = {
+	{ "config", 'c', "FILE", 0, "The configuration (default: " CONFIG_PATH ")", 0 },
+	{ "check", KEY_CHECK, NULL, 0, "Read the configuration and its policies, report errors and "
+	  "warnings, and exit", 0 },
 	{},
 };
 
-struct arguments {
+struct daemon_input {
 	const char *config;
 	bool check;
 };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
-	struct arguments *arguments = state->input;
+	struct daemon_input *input = state->input;
 
 	switch (key) {
 	case 'c':
-		arguments->config = argument;
+		input->config = argument;
 		return 0;
-	case OPTION_CHECK:
-		arguments->check = true;
+	case KEY_CHECK:
+		input->check = true;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "unexpected argument '%s'", argument);
+		argp_error(state, "no argument is expected; '%s' is one", argument);
 		return EINVAL;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -46,15 +48,21 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 int cmd_daemon(int argc, char **argv)
 {
 	static const struct argp argp = {
-		.options = options,
+		.options = option_table,
 		.parser = parse_option,
-		.doc = "Guard the jobs of this machine's build agents.",
+		.doc = "Guard the jobs of this machine's agents from boot on. Runs until it is told "
+		       "to end; what is guarded stays guarded then. SIGHUP, or buildfence reload, "
+		       "reads the configuration and its policies anew."
+		       "\vExit status: 0 when told to end, or --check found no error; 1 else.",
 	};
-	struct arguments arguments = { .config = CONFIG_PATH };
+	struct daemon_input input = { .config = CONFIG_PATH };
 
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
-	if (arguments.check)
-		return config_check(arguments.config);
-	log_error("the daemon is not built yet; --check reads its configuration");
-	return EXIT_FAILURE;
+	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &input);
+	if (input.check)
+		return config_check(input.config);
+	if (geteuid()) {
+		log_error("daemon needs root, to load BPF programs and to make cgroups");
+		return EXIT_FAILURE;
+	}
+	return daemon_run(input.config);
 }

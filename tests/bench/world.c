@@ -130,7 +130,7 @@ struct world *world_open(unsigned int extra, uint64_t *ret_attach_ns, uint64_t *
 	bench_check(guard_job_add(world->guard, &world->job), "make a job's tables");
 	start = bench_now_ns();
 	bench_check(guard_attach(world->guard, world->workers[SIDE_GUARDED].cgroup->fd, world->job,
-				 policy, MODE_ENFORCE, NULL), "attach the guard");
+				 policy, MODE_ENFORCE, NULL, NULL), "attach the guard");
 	*ret_attach_ns = bench_now_ns() - start;
 	empty_attach(world, world->workers[SIDE_EMPTY].cgroup->fd);
 	for (enum side side = 0; side < SIDES; side++)

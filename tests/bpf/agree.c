@@ -239,8 +239,8 @@ Test(agree, the_kernel_judges_as_policy_explain_says)
 	for (uint64_t seed = first; seed < first + POLICIES; seed++) {
 		policy_compare(&trial, &maps, seed, &tally);
 		/* Each run's socket is new, so its questions would fill the table. */
-		while (!bpf_map_get_next_key(trial.guard->jobs[1].questions_fd, NULL, &key))
-			bpf_map_delete_elem(trial.guard->jobs[1].questions_fd, &key);
+		while (!bpf_map_get_next_key(trial.guard->jobs[1].tables[TABLE_QUESTIONS], NULL, &key))
+			bpf_map_delete_elem(trial.guard->jobs[1].tables[TABLE_QUESTIONS], &key);
 	}
 	refilled_close(&maps);
 	printf("%u compared, %u allowed\n", tally.compared, tally.allowed);

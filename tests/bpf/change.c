@@ -93,7 +93,7 @@ Test(change, a_full_table_of_addresses_is_counted_and_closed)
 
 	world_open(&world, MODE_ENFORCE, both);
 	for (key.netns = 1; key.netns <= LEARNED_MAX; key.netns++)
-		cr_assert_eq(bpf_map_update_elem(world.guard->jobs[world.job].learned_fd, &key,
+		cr_assert_eq(bpf_map_update_elem(world.guard->jobs[world.job].tables[TABLE_LEARNED], &key,
 						 &learned, BPF_ANY), 0);
 	name_learn(&world, 1, "dev.azure.com", ADDR);
 	cr_expect_eq(counters_read(world.guard, world.job).learn_full, 1);

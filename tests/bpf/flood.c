@@ -60,17 +60,17 @@ struct sum {
 	uint64_t by_port[THREADS];
 };
 
-static void sum_add(const struct refusal *refusal, uint64_t count, uint64_t last_ns, bool apart,
-		    void *context)
+static int sum_add(const struct guard_report *report, void *context)
 {
+	uint16_t port = report->refusal->dport;
 	struct sum *sum = context;
 
-	(void)last_ns;
-	sum->count += count;
-	if (apart)
-		sum->apart += count;
-	if (apart && refusal->dport >= PORT && refusal->dport < PORT + THREADS)
-		sum->by_port[refusal->dport - PORT] += count;
+	sum->count += report->count;
+	if (report->apart)
+		sum->apart += report->count;
+	if (report->apart && port >= PORT && port < PORT + THREADS)
+		sum->by_port[port - PORT] += report->count;
+	return 0;
 }
 
 static uint64_t refused_total(struct world *world)

@@ -129,23 +129,22 @@ static void name_forward(const struct refusal *refusal, char ret_name[static NAM
 	ret_name[len ? len - 1 : 0] = '\0';
 }
 
-static void refusal_keep(const struct refusal *refusal, uint64_t count, uint64_t last_ns,
-			 bool apart, void *context)
+static int report_keep(const struct guard_report *report, void *context)
 {
 	struct outcome *outcome = context;
 
-	(void)last_ns;
-	outcome->refusals += (unsigned int)count;
-	outcome->refusal = *refusal;
-	outcome->apart = apart;
-	name_forward(refusal, outcome->name);
+	outcome->refusals += (unsigned int)report->count;
+	outcome->refusal = *report->refusal;
+	outcome->apart = report->apart;
+	name_forward(report->refusal, outcome->name);
+	return 0;
 }
 
 struct outcome refusals_take(struct guard *guard, uint32_t job)
 {
 	struct outcome outcome = {};
 
-	cr_assert_eq(guard_job_drain(guard, job, refusal_keep, &outcome), 0);
+	cr_assert_eq(guard_job_drain(guard, job, report_keep, &outcome), 0);
 	return outcome;
 }
 
@@ -219,7 +218,7 @@ void trial_learn(struct trial *trial, const uint8_t addr[static ADDR_LEN], const
 	};
 
 	learned.name.prefix_bits = 8 * (uint32_t)name_reverse(name, learned.name.name);
-	cr_assert_eq(bpf_map_update_elem(trial->guard->jobs[trial->job].learned_fd, &key, &learned,
+	cr_assert_eq(bpf_map_update_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key, &learned,
 					 BPF_ANY), 0);
 }
 
@@ -227,7 +226,7 @@ void trial_unlearn(struct trial *trial, const uint8_t addr[static ADDR_LEN], uin
 {
 	struct learned_key key = learned_key_of(addr, way);
 
-	bpf_map_delete_elem(trial->guard->jobs[trial->job].learned_fd, &key);
+	bpf_map_delete_elem(trial->guard->jobs[trial->job].tables[TABLE_LEARNED], &key);
 }
 
 struct job_counters counters_read(struct guard *guard, uint32_t job)

@@ -203,8 +203,9 @@ static void daemon_run(const struct cgroup *service, const struct job_process *j
 	if (!cgroup)
 		_exit(0);
 	expect_works(fd, "attach", guard_attach(guard, cgroup->fd, number, policy,
-						MODE_ENFORCE, NULL));
-	expect_works(fd, "policy", guard_job_policy_set(guard, number, policy, MODE_AUDIT));
+						MODE_ENFORCE, NULL, NULL));
+	expect_works(fd, "policy", guard_job_policy_set(guard, number, policy, MODE_AUDIT,
+						       NULL));
 	expect_works(fd, "move", process_move(cgroup, job->pid));
 	expect_works(fd, "map by id", inner_map_get(guard, policy));
 	expect_works(fd, "tracer", tracer_load());

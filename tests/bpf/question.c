@@ -320,7 +320,7 @@ Test(question, is_refused_when_no_more_questions_can_be_kept)
 	trial_policy(&trial, rules);
 	while (key.cookie < QUESTIONS_MAX) {
 		key.cookie++;
-		cr_assert_eq(bpf_map_update_elem(trial.guard->jobs[1].questions_fd, &key, &question,
+		cr_assert_eq(bpf_map_update_elem(trial.guard->jobs[1].tables[TABLE_QUESTIONS], &key, &question,
 						 BPF_ANY), 0);
 	}
 	made_ip(&packet, IPPROTO_UDP, "192.0.2.1", RESOLVER);

@@ -8,10 +8,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/time.h>
 
 #include "base/cleanup.h"
+#include "base/directory.h"
 #include "job/cgroup.h"
 #include "job/leftover.h"
 
@@ -33,21 +35,44 @@ static void namespace_make(void)
 		cr_assert_eq(system(commands[i]), 0, "%s", commands[i]);
 }
 
-void world_open_sized(struct world *world, enum guard_mode mode, const char *yaml,
-		      size_t ring_bytes)
+/* What tests that were killed left: pins named after a process that is gone. */
+static void pins_collect(void)
 {
-	const struct guard_options options = { .ring_bytes = ring_bytes };
+	_cleanup_directory_ DIR *directory = NULL;
+	struct dirent *entry;
 
-	*world = (struct world){ .mode = mode, .resolver = -1 };
+	if (directory_open(AT_FDCWD, GUARD_PINS, &directory))
+		return;
+	while ((entry = directory_next(directory))) {
+		int pid, end = 0;
+
+		if (sscanf(entry->d_name, "test-%d%n", &pid, &end) == 1 && !entry->d_name[end] &&
+		    kill(pid, 0) && errno == ESRCH)
+			guard_pins_forget(entry->d_name);
+	}
+}
+
+static void world_begin(struct world *world, enum guard_mode mode, const char *yaml)
+{
+	world->mode = mode;
+	world->resolver = -1;
 	job_collect_dead();
+	pins_collect();
 	namespace_make();
-	cr_assert_eq(guard_open(&options, &world->guard), 0);
+	cr_assert_eq(guard_open(&world->options, &world->guard), 0);
 	cr_assert_eq(guard_job_add(world->guard, &world->job), 0);
 	world->policy = guard_policy_from_text(world->guard, yaml);
 	cr_assert_eq(cgroup_make("bpf-test", false, &world->cgroup), 0);
 	cr_assert_eq(guard_attach(world->guard, world->cgroup->fd, world->job, world->policy, mode,
-				  NULL), 0);
+				  NULL, NULL), 0);
 	world->resolver = server_outside(AF_INET, SOCK_DGRAM, RESOLVER, DNS_PORT);
+}
+
+void world_open_sized(struct world *world, enum guard_mode mode, const char *yaml,
+		      size_t ring_bytes)
+{
+	*world = (struct world){ .options.ring_bytes = ring_bytes };
+	world_begin(world, mode, yaml);
 }
 
 void world_open(struct world *world, enum guard_mode mode, const char *yaml)
@@ -55,12 +80,32 @@ void world_open(struct world *world, enum guard_mode mode, const char *yaml)
 	world_open_sized(world, mode, yaml, 0);
 }
 
+void world_open_pinned(struct world *world, enum guard_mode mode, const char *yaml)
+{
+	*world = (struct world){ .options = { .jobs_max = 4, .policies_max = 4 } };
+	snprintf(world->pins, sizeof(world->pins), "test-%d", getpid());
+	world->options.pins = world->pins;
+	world_begin(world, mode, yaml);
+}
+
+void world_take_over(struct world *world, const char *last_uid)
+{
+	guard_close(world->guard);
+	world->guard = NULL;
+	world->options.last_uid = last_uid;
+	cr_assert_eq(guard_open(&world->options, &world->guard), 0);
+	world->options.last_uid = NULL;
+}
+
 void world_close(struct world *world)
 {
-	guard_detach(world->guard, world->job);
+	if (world->guard)
+		guard_detach(world->guard, world->job);
 	cgroup_remove(world->cgroup->parent_fd, world->cgroup->name);
 	cgroup_free(world->cgroup);
 	guard_close(world->guard);
+	if (world->pins[0])
+		guard_pins_forget(world->pins);
 	close(world->resolver);
 }
 
@@ -68,7 +113,7 @@ void world_policy(struct world *world, const char *yaml, enum guard_mode mode)
 {
 	uint32_t policy = guard_policy_from_text(world->guard, yaml);
 
-	cr_assert_eq(guard_job_policy_set(world->guard, world->job, policy, mode), 0);
+	cr_assert_eq(guard_job_policy_set(world->guard, world->job, policy, mode, NULL), 0);
 	cr_assert_eq(guard_policy_remove(world->guard, world->policy), 0);
 	world->policy = policy;
 	world->mode = mode;
@@ -113,13 +158,23 @@ int socket_outside(int family, int type)
 	return fd;
 }
 
-int socket_job(struct world *world, int family, int type)
+int socket_job_try(struct world *world, int family, int type)
 {
 	int fd;
 
 	cgroup_enter(world->cgroup->fd);
-	fd = socket_outside(family, type);
+	fd = socket(family, type | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		fd = -errno;
 	cgroup_enter(world->cgroup->parent_fd);
+	return fd;
+}
+
+int socket_job(struct world *world, int family, int type)
+{
+	int fd = socket_job_try(world, family, type);
+
+	cr_assert(fd >= 0, "socket: %s", strerror(-fd));
 	return fd;
 }
 
@@ -200,7 +255,7 @@ void answer(struct world *world, int from, int fd, const struct made *message)
 
 static int learned_fd(struct world *world)
 {
-	return world->guard->jobs[world->job].learned_fd;
+	return world->guard->jobs[world->job].tables[TABLE_LEARNED];
 }
 
 bool learned_find(struct world *world, const char *addr, struct learned *ret_learned)

@@ -21,6 +21,8 @@ struct world {
 	uint32_t job;
 	uint32_t policy;
 	enum guard_mode mode;
+	char pins[32];			/* name of its pins; empty: none */
+	struct guard_options options;
 	int resolver;			/* UDP socket on RESOLVER port 53, outside the job */
 	struct sockaddr_storage asker;	/* of the question that the resolver heard last */
 };
@@ -28,6 +30,10 @@ struct world {
 void world_open(struct world *world, enum guard_mode mode, const char *yaml);
 void world_open_sized(struct world *world, enum guard_mode mode, const char *yaml,
 		      size_t ring_bytes);
+/* The same with pins of the test's own, which go with it. */
+void world_open_pinned(struct world *world, enum guard_mode mode, const char *yaml);
+/* The guard's process ends, and another one takes over; `last_uid` as in guard_options. */
+void world_take_over(struct world *world, const char *last_uid);
 void world_close(struct world *world);
 #define _cleanup_world_ __attribute__((cleanup(world_close)))
 
@@ -40,6 +46,7 @@ socklen_t address_len(const struct sockaddr_storage *address);
 
 /* A socket of the job, or of the world outside. */
 int socket_job(struct world *world, int family, int type);
+int socket_job_try(struct world *world, int family, int type);	/* or -errno */
 int socket_outside(int family, int type);
 /* One outside, bound; TCP ones listen. */
 int server_outside(int family, int type, const char *addr, uint16_t port);

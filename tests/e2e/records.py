@@ -13,7 +13,7 @@ ALWAYS = """TimeGenerated EventStartTime EventEndTime EventCount EventType Event
 EventVendor EventProduct EventProductVersion EventSeverity EventResult DvcAction DvcHostname
 NetworkDirection Reason Mode PolicyName PolicyHash JobName CgroupPath""".split()
 SOMETIMES = """EventResultDetails NetworkProtocol NetworkApplicationProtocol SrcIpAddr SrcPortNumber DstIpAddr
-DstPortNumber DstFQDN SrcProcessName SrcProcessId DstProcessName DstProcessId SrcUserId SrcUsername
+DstPortNumber DstFQDN EventOriginalUid SrcProcessName SrcProcessId DstProcessName DstProcessId SrcUserId SrcUsername
 NetworkRuleName Hook ProcessCommandLine DvcIpAddr DvcId EventMessage""".split()
 VALUES = {
     "EventType": {"EndpointNetworkSession"},
@@ -38,7 +38,7 @@ def fault(record, line):
     if missing:
         return "lacks " + " ".join(missing)
     for field, value in record.items():
-        if field not in ALWAYS and field not in SOMETIMES and not field.startswith("Azp"):
+        if field not in ALWAYS and field not in SOMETIMES and not field.startswith(("Azp", "Forge")):
             return "has an unknown field " + field
         if isinstance(value, (dict, list)):
             return field + " is not flat"
@@ -62,10 +62,16 @@ def matches(record, conditions):
 
 def main():
     total = 0
+    uids = set()
     path = sys.argv[1]
     for number, line in enumerate(open(path, "rb") if os.path.exists(path) else [], 1):
         record = json.loads(line.decode("utf-8"))
         wrong = fault(record, line)
+        uid = record.get("EventOriginalUid")
+        if not wrong and uid in uids:
+            wrong = "is written twice: " + uid
+        if uid:
+            uids.add(uid)
         if wrong:
             print("# record %d %s" % (number, wrong))
             return 1

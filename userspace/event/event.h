@@ -27,6 +27,7 @@ struct event_job {
 struct event {
 	const struct event_job *job;
 	struct refusal refusal;
+	const char *uid;		/* EventOriginalUid: of this record alone; or NULL */
 	uint64_t count;			/* EventCount */
 	struct timespec start;		/* CLOCK_REALTIME of the first and the last attempt */
 	struct timespec end;

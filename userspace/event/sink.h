@@ -56,6 +56,15 @@ bool colour_wanted(int fd);
  */
 int sink_ndjson_open(const char *path, struct sink **ret_sink);
 
+/* Appends one line, made by ndjson_record(), whole or not at all. Returns 0 or -errno. */
+int sink_ndjson_line(struct sink *sink, const char *line);
+
+/*
+ * The EventOriginalUid of a file's last record, or "", into `ret_uid` of `size` bytes. A last line
+ * without its newline, which a killed writer leaves, is cut off. Returns 0 or -errno.
+ */
+int sink_ndjson_last_uid(const char *path, char *ret_uid, size_t size);
+
 /* One record without its newline, to be freed; below 8 KiB. NULL when memory ran out. */
 char *ndjson_record(const struct event *event);
 

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/utsname.h>
 #include <time.h>
 
@@ -131,6 +132,7 @@ static void common_set(json_t *record, const struct event *event, bool audit)
 	json_object_set_new(record, "EventStartTime", time_text(event->start));
 	json_object_set_new(record, "EventEndTime", time_text(event->end));
 	json_object_set_new(record, "EventCount", json_integer((json_int_t)event->count));
+	json_object_set_new(record, "EventOriginalUid", text_or_null(event->uid));
 	json_object_set_new(record, "EventType", json_string("EndpointNetworkSession"));
 	json_object_set_new(record, "EventSchema", json_string("NetworkSession"));
 	json_object_set_new(record, "EventSchemaVersion", json_string("0.2.7"));
@@ -249,24 +251,26 @@ static void line_take_back(int fd, size_t written)
 		return;
 }
 
-static int ndjson_event(struct sink *sink, const struct event *event)
+int sink_ndjson_line(struct sink *sink, const char *line)
 {
 	struct sink_ndjson *ndjson = (struct sink_ndjson *)sink;
-	_cleanup_free_ char *line = ndjson_record(event);
-	size_t length;
-	ssize_t written;
+	size_t length = strlen(line);
+	struct iovec parts[] = { { (void *)line, length }, { "\n", 1 } };
+	ssize_t written = TEMP_FAILURE_RETRY(writev(ndjson->fd, parts, ARRAY_SIZE(parts)));
 
-	if (!line)
-		return -ENOMEM;
-	length = strlen(line);
-	line[length++] = '\n';	/* in place of the NUL: one write per record */
-	written = TEMP_FAILURE_RETRY(write(ndjson->fd, line, length));
-	if (written == (ssize_t)length)
+	if (written == (ssize_t)length + 1)
 		return 0;
 	if (written < 0)
 		return -errno;
 	line_take_back(ndjson->fd, (size_t)written);
 	return -ENOSPC;
+}
+
+static int ndjson_event(struct sink *sink, const struct event *event)
+{
+	_cleanup_free_ char *line = ndjson_record(event);
+
+	return line ? sink_ndjson_line(sink, line) : -ENOMEM;
 }
 
 static void ndjson_close(struct sink *sink)

@@ -10,6 +10,12 @@
 #include "buildfence.skel.h"
 
 #define NS_PER_S	1000000000ULL
+/* Every how many sweeps the learned addresses are looked at. */
+#define LEARNED_SWEEPS	12
+
+const struct guard_job guard_job_none = {
+	.tables = { [0 ... TABLE_COUNT - 1] = -1 },
+};
 
 struct guard_job *guard_job_get(struct guard *guard, uint32_t job)
 {
@@ -18,43 +24,116 @@ struct guard_job *guard_job_get(struct guard *guard, uint32_t job)
 	return &guard->jobs[job];
 }
 
-static int table_add(const struct bpf_map *outer, uint32_t index, size_t key_size,
-		     size_t value_size, uint32_t max_entries, int *ret_fd)
-{
-	int fd = inner_map_add(outer, index, BPF_MAP_TYPE_HASH, (uint32_t)key_size,
-			       (uint32_t)value_size, max_entries, BPF_F_NO_PREALLOC);
+struct table_form {
+	size_t key_size;
+	size_t value_size;
+	uint32_t max_entries;
+};
 
-	*ret_fd = fd < 0 ? -1 : fd;
-	return fd < 0 ? fd : 0;
+static const struct table_form forms[TABLE_COUNT] = {
+	[TABLE_LEARNED] = { sizeof(struct learned_key), sizeof(struct learned), LEARNED_MAX },
+	[TABLE_QUESTIONS] = { sizeof(struct question_key), sizeof(struct question), QUESTIONS_MAX },
+	[TABLE_PEERS] = { sizeof(struct peer_key), sizeof(struct peer), PEERS_MAX },
+	[TABLE_REACHED] = { sizeof(struct reached_key), sizeof(struct reached), REACHED_MAX },
+	[TABLE_FOLDS] = { sizeof(struct fold_key), sizeof(struct fold), FOLDS_MAX },
+	[TABLE_FOLDS + 1] = { sizeof(struct fold_key), sizeof(struct fold), FOLDS_MAX },
+};
+
+/* The outer map that holds a kind of table, and its place in there. */
+static const struct bpf_map *outer_of(struct guard *guard, enum job_table table, uint32_t job,
+				      uint32_t *ret_index)
+{
+	*ret_index = job;
+	switch (table) {
+	case TABLE_LEARNED:
+		return guard->skeleton->maps.learned_addrs;
+	case TABLE_QUESTIONS:
+		return guard->skeleton->maps.questions;
+	case TABLE_PEERS:
+		return guard->skeleton->maps.peers;
+	case TABLE_REACHED:
+		return guard->skeleton->maps.reached_addrs;
+	default:
+		*ret_index = job * FOLD_EPOCHS + (table - TABLE_FOLDS);
+		return guard->skeleton->maps.folds;
+	}
 }
 
+/* Makes the tables that a job lacks. */
 static int tables_add(struct guard *guard, uint32_t job)
 {
 	struct guard_job *entry = &guard->jobs[job];
-	struct buildfence_bpf *skeleton = guard->skeleton;
-	int error;
 
-	error = table_add(skeleton->maps.learned_addrs, job, sizeof(struct learned_key),
-			  sizeof(struct learned), LEARNED_MAX, &entry->learned_fd);
-	if (!error)
-		error = table_add(skeleton->maps.questions, job, sizeof(struct question_key),
-				  sizeof(struct question), QUESTIONS_MAX, &entry->questions_fd);
-	if (!error)
-		error = table_add(skeleton->maps.peers, job, sizeof(struct peer_key),
-				  sizeof(struct peer), PEERS_MAX, &entry->peers_fd);
-	if (!error)
-		error = table_add(skeleton->maps.reached_addrs, job, sizeof(struct reached_key),
-				  sizeof(struct reached), REACHED_MAX, &entry->reached_fd);
-	for (uint32_t i = 0; !error && i < FOLD_EPOCHS; i++)
-		error = table_add(skeleton->maps.folds, job * FOLD_EPOCHS + i,
-				  sizeof(struct fold_key), sizeof(struct fold), FOLDS_MAX,
-				  &entry->folds_fd[i]);
-	return error;
+	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
+		const struct table_form *form = &forms[table];
+		const struct bpf_map *outer;
+		uint32_t index;
+		int fd;
+
+		if (entry->tables[table] >= 0)
+			continue;
+		outer = outer_of(guard, table, job, &index);
+		fd = inner_map_add(outer, index, BPF_MAP_TYPE_HASH, (uint32_t)form->key_size,
+				   (uint32_t)form->value_size, form->max_entries,
+				   BPF_F_NO_PREALLOC);
+		if (fd < 0)
+			return fd;
+		entry->tables[table] = fd;
+	}
+	return 0;
+}
+
+static void tables_remove(struct guard *guard, uint32_t job)
+{
+	struct guard_job *entry = &guard->jobs[job];
+
+	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
+		const struct bpf_map *outer;
+		uint32_t index;
+
+		if (entry->tables[table] < 0)
+			continue;
+		outer = outer_of(guard, table, job, &index);
+		bpf_map_delete_elem(bpf_map__fd(outer), &index);
+		close_fd(&entry->tables[table]);
+		entry->tables[table] = -1;
+	}
+}
+
+/* Opens those that are there; returns how many, or -errno. */
+static int tables_open(struct guard *guard, uint32_t job)
+{
+	struct guard_job *entry = &guard->jobs[job];
+	int count = 0;
+
+	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
+		uint32_t index, id;
+		const struct bpf_map *outer = outer_of(guard, table, job, &index);
+
+		if (bpf_map_lookup_elem(bpf_map__fd(outer), &index, &id))
+			continue;
+		entry->tables[table] = bpf_map_get_fd_by_id(id);
+		if (entry->tables[table] < 0)
+			return -errno;
+		count++;
+	}
+	return count;
+}
+
+/* The account comes first: a job exists as soon as it has a table. */
+static int account_begin(struct guard *guard, uint32_t job)
+{
+	const struct account account = { .begun_ns = boot_ns() };
+	const struct job_counters counters = {};
+	int error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job,
+					&counters, BPF_ANY);
+
+	return error ? error : bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts),
+						   &job, &account, BPF_ANY);
 }
 
 int guard_job_add(struct guard *guard, uint32_t *ret_job)
 {
-	struct job_counters zero = {};
 	struct guard_job *entry;
 	uint32_t job = 1;
 	int error;
@@ -64,18 +143,15 @@ int guard_job_add(struct guard *guard, uint32_t *ret_job)
 	if (job > guard->jobs_max)
 		return -ENOSPC;
 	entry = &guard->jobs[job];
-	*entry = (struct guard_job){
-		.used = true, .learned_fd = -1, .questions_fd = -1, .peers_fd = -1,
-		.reached_fd = -1, .folds_fd = { -1, -1 },
-	};
-	error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job, &zero,
-				    BPF_ANY);
+	*entry = guard_job_none;
+	error = account_begin(guard, job);
 	if (!error)
 		error = tables_add(guard, job);
 	if (error) {
-		guard_job_remove(guard, job);
+		tables_remove(guard, job);
 		return error;
 	}
+	entry->used = true;
 	*ret_job = job;
 	return 0;
 }
@@ -83,30 +159,35 @@ int guard_job_add(struct guard *guard, uint32_t *ret_job)
 int guard_job_remove(struct guard *guard, uint32_t job)
 {
 	struct guard_job *entry = guard_job_get(guard, job);
-	const struct bpf_map *outer[] = {
-		guard->skeleton->maps.learned_addrs, guard->skeleton->maps.questions,
-		guard->skeleton->maps.peers, guard->skeleton->maps.reached_addrs,
-	};
 
 	if (!entry)
 		return -EINVAL;
-	for (size_t i = 0; i < ARRAY_SIZE(outer); i++)
-		bpf_map_delete_elem(bpf_map__fd(outer[i]), &job);
-	for (uint32_t i = 0; i < FOLD_EPOCHS; i++) {
-		uint32_t index = job * FOLD_EPOCHS + i;
-
-		bpf_map_delete_elem(bpf_map__fd(guard->skeleton->maps.folds), &index);
-		close_fd(&entry->folds_fd[i]);
-	}
-	close_fd(&entry->learned_fd);
-	close_fd(&entry->questions_fd);
-	close_fd(&entry->peers_fd);
-	close_fd(&entry->reached_fd);
-	entry->used = false;
+	guard_detach(guard, job);
+	tables_remove(guard, job);
+	*entry = guard_job_none;
 	return 0;
 }
 
-static uint64_t boot_ns(void)
+int job_take_over(struct guard *guard, uint32_t job)
+{
+	struct guard_job *entry = &guard->jobs[job];
+	int count = tables_open(guard, job);
+
+	if (count < 0)
+		return count;
+	if (!count && !entry->links)
+		return 0;
+	if (count < TABLE_COUNT && !entry->links) {
+		tables_remove(guard, job);
+		return 0;
+	}
+	entry->used = true;
+	/* Its tables may hold anything. */
+	entry->drain_until = guard->turn + DRAIN_TURNS;
+	return count < TABLE_COUNT ? tables_add(guard, job) : 0;
+}
+
+uint64_t boot_ns(void)
 {
 	struct timespec now;
 
@@ -115,27 +196,29 @@ static uint64_t boot_ns(void)
 }
 
 /*
- * Removes entries whose time is over from a table; every value begins with it. The next key is
- * taken before its predecessor goes, or the kernel would begin anew.
+ * Removes entries whose time was over before `before`; every value begins with it. The next key is
+ * taken before its predecessor goes, or the kernel would begin anew. Returns whether none is left.
  */
-static int table_sweep(int fd, size_t key_size, size_t value_size, uint64_t now,
-		       bool (*keep)(int fd, const void *key))
+static bool table_sweep(int fd, const struct table_form *form, uint64_t before,
+			bool (*keep)(int fd, const void *key))
 {
 	_Alignas(8) unsigned char key[64], next[64], value[512];
-	bool more;
+	bool more = !bpf_map_get_next_key(fd, NULL, key), empty = true;
 
-	if (key_size > sizeof(key) || value_size > sizeof(value))
-		return -EINVAL;
-	more = !bpf_map_get_next_key(fd, NULL, key);
 	while (more) {
 		more = !bpf_map_get_next_key(fd, key, next);
-		if (!bpf_map_lookup_elem(fd, key, value) && *(uint64_t *)value < now &&
+		if (!bpf_map_lookup_elem(fd, key, value) && *(uint64_t *)value < before &&
 		    !(keep && keep(fd, key)))
 			bpf_map_delete_elem(fd, key);
-		memcpy(key, next, key_size);
+		else
+			empty = false;
+		memcpy(key, next, form->key_size);
 	}
-	return 0;
+	return empty;
 }
+
+_Static_assert(sizeof(struct question_key) <= 64 && sizeof(struct learned_key) <= 64 &&
+	       sizeof(struct learned) <= 512, "table_sweep");
 
 /* Ways of one address have no holes but the one that this sweep may make at a time. */
 static bool way_has_next(int fd, const void *key)
@@ -147,6 +230,20 @@ static bool way_has_next(int fd, const void *key)
 	return next.way < WAYS_MAX && !bpf_map_lookup_elem(fd, &next, &learned);
 }
 
+/* An empty table that got nothing since costs as much to walk as a full one: its buckets. */
+static void job_sweep(struct guard *guard, uint32_t job, struct guard_job *entry, uint64_t now)
+{
+	uint64_t kept = guard->counters[job].questions_kept + guard->counters[job].peers_kept;
+	bool empty;
+
+	if (kept == entry->kept_seen && entry->swept_empty)
+		return;
+	empty = table_sweep(entry->tables[TABLE_QUESTIONS], &forms[TABLE_QUESTIONS], now, NULL);
+	empty &= table_sweep(entry->tables[TABLE_PEERS], &forms[TABLE_PEERS], now, NULL);
+	entry->swept_empty = empty;
+	entry->kept_seen = kept;
+}
+
 int guard_sweep(struct guard *guard)
 {
 	uint64_t now = boot_ns();
@@ -154,21 +251,18 @@ int guard_sweep(struct guard *guard)
 	 * Long after the kernel may reuse an entry (LEARNED_REUSE_NS): the two never meet at one.
 	 */
 	uint64_t learned_before = now > LEARNED_SWEEP_NS ? now - LEARNED_SWEEP_NS : 0;
-	int error = 0;
 
-	for (uint32_t job = 1; !error && job <= guard->jobs_max; job++) {
+	guard->sweeps++;
+	for (uint32_t job = 1; job <= guard->jobs_max; job++) {
 		struct guard_job *entry = guard_job_get(guard, job);
 
 		if (!entry)
 			continue;
-		error = table_sweep(entry->learned_fd, sizeof(struct learned_key),
-				    sizeof(struct learned), learned_before, way_has_next);
-		if (!error)
-			error = table_sweep(entry->questions_fd, sizeof(struct question_key),
-					    sizeof(struct question), now, NULL);
-		if (!error)
-			error = table_sweep(entry->peers_fd, sizeof(struct peer_key),
-					    sizeof(struct peer), now, NULL);
+		job_sweep(guard, job, entry, now);
+		/* They stay for an hour: no hurry, and not all jobs at once. */
+		if ((guard->sweeps + job) % LEARNED_SWEEPS == 0)
+			table_sweep(entry->tables[TABLE_LEARNED], &forms[TABLE_LEARNED],
+				    learned_before, way_has_next);
 	}
-	return error;
+	return 0;
 }

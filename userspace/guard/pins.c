@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The folders of pins below GUARD_PINS: run-TAG/JOB/PROGRAM, one for each link. A pin holds the
- * guard in force when its owner dies; one whose cgroup is gone guards nothing and is collected.
+ * The folders of pins below GUARD_PINS: run-TAG/JOB/PROGRAM, one for each link; or, for a guard that
+ * is taken over, NAME/jobs/JOB/PROGRAM, and NAME/maps. A pin holds the guard in force when its owner
+ * dies; one whose cgroup is gone guards nothing and is collected.
  */
 #include "guard/internal.h"
 
@@ -33,41 +34,20 @@ static int bpffs_ensure(void)
 }
 
 /* No dots in names: bpffs keeps those for itself and says EPERM. */
-static int folder_make(const char *path)
+int folder_make(const char *path)
 {
 	return mkdir(path, 0700) && errno != EEXIST ? -errno : 0;
 }
 
-int pins_folder_make(uint32_t job, char **ret_path)
+int pins_root_make(void)
 {
-	char tag[OWNER_TAG_SIZE];
-	char *path;
 	int error = bpffs_ensure();
 
-	if (!error)
-		error = owner_tag(tag);
-	if (!error)
-		error = folder_make(GUARD_PINS);
-	if (error)
-		return error;
-	if (asprintf(&path, GUARD_PINS "/run-%s", tag) < 0)
-		return -ENOMEM;
-	error = folder_make(path);
-	free(path);
-	if (error)
-		return error;
-	if (asprintf(&path, GUARD_PINS "/run-%s/%u", tag, job) < 0)
-		return -ENOMEM;
-	error = folder_make(path);
-	if (error)
-		free(path);
-	else
-		*ret_path = path;
-	return error;
+	return error ? error : folder_make(GUARD_PINS);
 }
 
 /* A folder of pins holds files and, at most, folders of files. */
-static int folder_remove(int parent_fd, const char *name)
+int folder_remove(int parent_fd, const char *name)
 {
 	_cleanup_directory_ DIR *directory = NULL;
 	struct dirent *entry;
@@ -98,6 +78,16 @@ int guard_pins_remove(const char *tag)
 	return folder_remove(fd, name);
 }
 
+uint64_t link_cgroup(int link_fd)
+{
+	struct bpf_link_info link = {};
+	uint32_t size = sizeof(link);
+
+	if (bpf_obj_get_info_by_fd(link_fd, &link, &size) || link.type != BPF_LINK_TYPE_CGROUP)
+		return 0;
+	return link.cgroup.cgroup_id;
+}
+
 /* Is this pin a link whose cgroup is gone? The kernel then says 0 for its id. */
 static bool pin_is_dead(int folder_fd, const char *name)
 {
@@ -112,8 +102,7 @@ static bool pin_is_dead(int folder_fd, const char *name)
 	       link.type == BPF_LINK_TYPE_CGROUP && link.cgroup.cgroup_id == 0;
 }
 
-/* Do all pins below a folder guard nothing? */
-static bool folder_is_dead(int parent_fd, const char *name)
+bool folder_is_dead(int parent_fd, const char *name)
 {
 	_cleanup_directory_ DIR *directory = NULL;
 	struct dirent *entry;

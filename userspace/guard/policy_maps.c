@@ -3,6 +3,7 @@
 #include "guard/internal.h"
 
 #include <errno.h>
+#include <sha2.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -70,6 +71,30 @@ static int port_rules_add(struct guard *guard, uint32_t policy, const struct ima
 	return error;
 }
 
+/* Of all that is written into maps, so that equal hashes are equal policies in the kernel. */
+static void image_hash(const struct image *image, uint8_t ret_hash[static IMAGE_HASH_LEN])
+{
+	const uint64_t counts[] = { image->name_count, image->prefix_count,
+				    image->port_rule_count };
+	struct policy_settings settings = image->settings;
+	SHA2_CTX hash;
+
+	settings.loaded = 1;
+	memset(settings.image_hash, 0, sizeof(settings.image_hash));
+	SHA256Init(&hash);
+	SHA256Update(&hash, (const uint8_t *)counts, sizeof(counts));
+	SHA256Update(&hash, (const uint8_t *)&settings, sizeof(settings));
+	SHA256Update(&hash, (const uint8_t *)image->names,
+		     image->name_count * sizeof(*image->names));
+	SHA256Update(&hash, (const uint8_t *)image->prefixes,
+		     image->prefix_count * sizeof(*image->prefixes));
+	SHA256Update(&hash, (const uint8_t *)image->port_rules,
+		     image->port_rule_count * sizeof(*image->port_rules));
+	SHA256Final(ret_hash, &hash);
+}
+
+_Static_assert(IMAGE_HASH_LEN == SHA256_DIGEST_LENGTH, "image_hash");
+
 int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *ret_policy)
 {
 	struct policy_settings settings = image->settings;
@@ -86,6 +111,7 @@ int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *r
 	if (!error)
 		error = port_rules_add(guard, policy, image);
 	settings.loaded = 1;
+	image_hash(image, settings.image_hash);
 	if (!error)
 		error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy,
 					    &settings, BPF_ANY);
@@ -98,12 +124,17 @@ int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *r
 	return 0;
 }
 
+/* Deleting waits for all programs that run, so look first. */
+static void inner_remove(const struct bpf_map *outer, uint32_t index)
+{
+	uint32_t id;
+
+	if (!bpf_map_lookup_elem(bpf_map__fd(outer), &index, &id))
+		bpf_map_delete_elem(bpf_map__fd(outer), &index);
+}
+
 int guard_policy_remove(struct guard *guard, uint32_t policy)
 {
-	const struct bpf_map *outer[] = {
-		guard->skeleton->maps.names, guard->skeleton->maps.prefixes,
-		guard->skeleton->maps.port_rules,
-	};
 	struct policy_settings none = {};
 	int error;
 
@@ -111,8 +142,58 @@ int guard_policy_remove(struct guard *guard, uint32_t policy)
 		return -EINVAL;
 	error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy, &none,
 				    BPF_ANY);
-	for (size_t i = 0; i < ARRAY_SIZE(outer); i++)
-		bpf_map_delete_elem(bpf_map__fd(outer[i]), &policy);
+	inner_remove(guard->skeleton->maps.names, policy);
+	inner_remove(guard->skeleton->maps.prefixes, policy);
+	inner_remove(guard->skeleton->maps.port_rules, policy);
 	guard->policies[policy] = false;
 	return error;
+}
+
+static int settings_read(const struct guard *guard, uint32_t policy,
+			 struct policy_settings *ret_settings)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy,
+				   ret_settings);
+}
+
+int policies_take_over(struct guard *guard)
+{
+	for (uint32_t policy = 1; policy <= guard->policies_max; policy++) {
+		struct policy_settings settings;
+		int error = settings_read(guard, policy, &settings);
+
+		if (!error && !settings.loaded)
+			error = guard_policy_remove(guard, policy);
+		if (error)
+			return error;
+		guard->policies[policy] = settings.loaded;
+	}
+	return 0;
+}
+
+int guard_policy_find(const struct guard *guard, const struct image *image, uint32_t *ret_policy)
+{
+	uint8_t hash[IMAGE_HASH_LEN];
+
+	image_hash(image, hash);
+	for (uint32_t policy = 1; policy <= guard->policies_max; policy++) {
+		struct policy_settings settings;
+
+		if (!guard->policies[policy] || settings_read(guard, policy, &settings) ||
+		    memcmp(hash, settings.image_hash, sizeof(hash)))
+			continue;
+		*ret_policy = policy;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void guard_policies_found(const struct guard *guard, guard_policy_fn take, void *context)
+{
+	for (uint32_t policy = 1; policy <= guard->policies_max; policy++) {
+		struct policy_settings settings;
+
+		if (guard->policies[policy] && !settings_read(guard, policy, &settings))
+			take(policy, settings.image_hash, context);
+	}
 }

@@ -2,144 +2,144 @@
 /*
  * What the kernel recorded, exact: every refused attempt was counted once in refused[], and is
  * given out once: through the ring, from a fold table, or among those that could not be kept apart.
+ * That a report is given out once is report.c's matter.
  */
 #include "guard/internal.h"
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "buildfence.skel.h"
 
-#define NS_PER_S	1000000000ULL
-
-static void refusal_give(struct guard *guard, const struct refusal *refusal, uint64_t count,
-			 uint64_t last_ns, bool apart, refusal_fn take, void *context)
+int guard_refusals_fd(const struct guard *guard)
 {
-	struct guard_job *entry = guard_job_get(guard, refusal->job);
-
-	if (entry)
-		entry->given[refusal->reason % REASON_SLOTS] += count;
-	take(refusal, count, last_ns, apart, context);
+	return guard->ring.epoll_fd;
 }
 
-int refusal_from_ring(void *context, void *bytes, size_t size)
+int guard_refusals_read(struct guard *guard, guard_report_fn take, void *context)
 {
-	struct guard *guard = context;
-	const struct refusal *refusal = bytes;
+	struct refusal refusal;
+	size_t size;
 
-	if (size < sizeof(*refusal))
-		return 0;
-	refusal_give(guard, refusal, 1, refusal->time_ns, true, guard->take, guard->take_context);
+	ring_notified(&guard->ring);
+	while ((size = ring_peek(&guard->ring, &refusal, sizeof(refusal)))) {
+		struct guard_report report = {
+			.refusal = &refusal, .count = 1, .last_ns = refusal.time_ns,
+			.apart = true, .first = true,
+		};
+		struct report_id id = report_id_first(&refusal);
+		int error = size < sizeof(refusal) ? 0 :
+			    report_give(guard, &report, &id, take, context);
+
+		if (error)
+			return error;
+		ring_release(&guard->ring);
+	}
 	return 0;
 }
 
-int guard_refusals_fd(const struct guard *guard)
+static int fold_give(struct guard *guard, const struct fold *fold, guard_report_fn take,
+		     void *context)
 {
-	return ring_buffer__epoll_fd(guard->ring);
+	uint64_t count = fold->count - (fold->announced ? 1 : 0);
+	struct guard_report report = {
+		.refusal = &fold->refusal, .count = count, .last_ns = fold->last_ns, .apart = true,
+	};
+	struct report_id id = report_id_repeats(&fold->refusal, count);
+
+	return count ? report_give(guard, &report, &id, take, context) : 0;
 }
 
-int guard_refusals_read(struct guard *guard, refusal_fn take, void *context)
+/*
+ * Takes everything out of a table that no program writes now. The next key is taken before its
+ * predecessor goes, or the kernel would begin anew, and walk over all that is empty already.
+ */
+static int folds_take(struct guard *guard, int fd, guard_report_fn take, void *context)
 {
-	int taken;
-
-	guard->take = take;
-	guard->take_context = context;
-	taken = ring_buffer__consume(guard->ring);
-	return taken < 0 ? taken : 0;
-}
-
-/* Takes everything out of a table that no program writes now. */
-static void folds_take(struct guard *guard, int fd, refusal_fn take, void *context)
-{
-	struct fold_key key;
+	struct fold_key key, next;
 	struct fold fold;
+	bool more = !bpf_map_get_next_key(fd, NULL, &key);
 
-	while (!bpf_map_get_next_key(fd, NULL, &key)) {
-		uint64_t count;
+	while (more) {
+		int error = bpf_map_lookup_elem(fd, &key, &fold);
 
-		if (bpf_map_lookup_elem(fd, &key, &fold) || bpf_map_delete_elem(fd, &key))
-			break;
-		count = fold.count - (fold.announced ? 1 : 0);
-		if (count)
-			refusal_give(guard, &fold.refusal, count, fold.last_ns, true, take,
-				     context);
+		more = !bpf_map_get_next_key(fd, &key, &next);
+		if (!error)
+			error = fold_give(guard, &fold, take, context);
+		if (!error)
+			error = bpf_map_delete_elem(fd, &key);
+		if (error)
+			return error;
+		key = next;
 	}
+	return 0;
 }
 
-static void lost_give(struct guard *guard, uint32_t job, uint32_t reason, uint64_t count,
-		      refusal_fn take, void *context)
+static int unfolded_take(struct guard *guard, uint32_t job, guard_report_fn take, void *context)
 {
-	struct refusal refusal = { .job = job, .reason = (uint8_t)reason };
-	struct timespec now;
+	int error = 0;
 
-	if (!count)
-		return;
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	refusal.time_ns = (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-	refusal_give(guard, &refusal, count, refusal.time_ns, false, take, context);
-}
-
-static int unfolded_take(struct guard *guard, uint32_t job, refusal_fn take, void *context)
-{
-	struct guard_job *entry = guard_job_get(guard, job);
-	struct job_counters counters;
-	int error = guard_counters_read(guard, job, &counters);
-
-	for (uint32_t reason = 0; !error && reason < REASON_SLOTS; reason++) {
-		uint64_t count = counters.unfolded[reason] - entry->unfolded[reason];
-
-		entry->unfolded[reason] = counters.unfolded[reason];
-		lost_give(guard, job, reason, count, take, context);
-	}
+	for (uint32_t reason = 0; !error && reason < REASON_SLOTS; reason++)
+		error = report_give_lost(guard, job, reason, false,
+					 guard->counters[job].unfolded[reason], take, context);
 	return error;
+}
+
+/* Has this job refused anything that may still be in its tables? One that is idle costs nothing. */
+static bool job_is_busy(struct guard *guard, uint32_t job, struct guard_job *entry)
+{
+	uint64_t refused = 0;
+
+	for (uint32_t reason = 0; reason < REASON_SLOTS; reason++)
+		refused += guard->counters[job].refused[reason];
+	if (refused != entry->refused_seen) {
+		entry->refused_seen = refused;
+		entry->drain_until = guard->turn + DRAIN_TURNS;
+	}
+	return guard->turn <= entry->drain_until;
 }
 
 /*
  * Empties the tables that were written until the last call, and has them written from now on. So a
  * table rests for a whole turn before it is emptied, and no program still counts in it.
  */
-int guard_folds_drain(struct guard *guard, refusal_fn take, void *context)
+int guard_folds_drain(struct guard *guard, guard_report_fn take, void *context)
 {
-	uint32_t resting = (guard->epoch + 1) & 1, zero = 0;
-	int error = 0;
+	uint32_t resting = (guard->epoch.epoch + 1) & 1;
+	int error = guard_refusals_read(guard, take, context);
 
 	for (uint32_t job = 1; !error && job <= guard->jobs_max; job++) {
 		struct guard_job *entry = guard_job_get(guard, job);
 
-		if (!entry)
+		if (!entry || !job_is_busy(guard, job, entry))
 			continue;
-		folds_take(guard, entry->folds_fd[resting], take, context);
-		error = unfolded_take(guard, job, take, context);
+		error = folds_take(guard, entry->tables[TABLE_FOLDS + resting], take, context);
+		if (!error)
+			error = unfolded_take(guard, job, take, context);
 	}
-	guard->epoch = resting;
-	if (!error)
-		error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.epochs), &zero,
-					    &guard->epoch, BPF_ANY);
-	return error;
+	if (error)
+		return error;
+	guard->turn++;
+	guard->epoch.epoch = resting;
+	return epoch_write(guard);
 }
 
-int guard_job_drain(struct guard *guard, uint32_t job, refusal_fn take, void *context)
+int guard_job_drain(struct guard *guard, uint32_t job, guard_report_fn take, void *context)
 {
 	struct guard_job *entry = guard_job_get(guard, job);
-	struct job_counters counters;
 	int error;
 
 	if (!entry)
 		return -EINVAL;
-	guard_refusals_read(guard, take, context);
-	for (uint32_t i = 0; i < FOLD_EPOCHS; i++)
-		folds_take(guard, entry->folds_fd[i], take, context);
-	error = unfolded_take(guard, job, take, context);
-	if (error)
-		return error;
+	error = guard_refusals_read(guard, take, context);
+	for (uint32_t i = 0; !error && i < FOLD_EPOCHS; i++)
+		error = folds_take(guard, entry->tables[TABLE_FOLDS + i], take, context);
+	if (!error)
+		error = unfolded_take(guard, job, take, context);
 	/* What a program still counted in an entry while it was taken: never more than a few. */
-	error = guard_counters_read(guard, job, &counters);
-	for (uint32_t reason = 0; !error && reason < REASON_SLOTS; reason++) {
-		if (counters.refused[reason] > entry->given[reason])
-			lost_give(guard, job, reason,
-				  counters.refused[reason] - entry->given[reason], take, context);
-	}
+	for (uint32_t reason = 0; !error && reason < REASON_SLOTS; reason++)
+		error = report_give_lost(guard, job, reason, true,
+					 guard->counters[job].refused[reason], take, context);
 	return error;
 }
 
@@ -148,11 +148,13 @@ int guard_reached_read(struct guard *guard, uint32_t job, reached_fn take, void 
 	struct guard_job *entry = guard_job_get(guard, job);
 	struct reached_key key, *previous = NULL;
 	struct reached reached;
+	int fd;
 
 	if (!entry)
 		return -EINVAL;
-	while (!bpf_map_get_next_key(entry->reached_fd, previous, &key)) {
-		if (!bpf_map_lookup_elem(entry->reached_fd, &key, &reached))
+	fd = entry->tables[TABLE_REACHED];
+	while (!bpf_map_get_next_key(fd, previous, &key)) {
+		if (!bpf_map_lookup_elem(fd, &key, &reached))
 			take(&key, &reached, context);
 		previous = &key;
 	}
@@ -161,5 +163,9 @@ int guard_reached_read(struct guard *guard, uint32_t job, reached_fn take, void 
 
 int guard_counters_read(struct guard *guard, uint32_t job, struct job_counters *ret_counters)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(guard->skeleton->maps.counters), &job, ret_counters);
+	if (!guard_job_get(guard, job))
+		return -EINVAL;
+	/* Each is written atomically by the programs; together they are no snapshot. */
+	*ret_counters = guard->counters[job];
+	return 0;
 }

@@ -60,24 +60,52 @@ void cgroup_name_clean(const char *job, char *ret_name, size_t size)
 	ret_name[length] = '\0';
 }
 
-static int own_cgroup_open(char **ret_path, char **ret_directory)
+int cgroup_root_open(char **ret_directory)
 {
 	_cleanup_fclose_ FILE *mounts = fopen("/proc/self/mounts", "re");
-	_cleanup_fclose_ FILE *membership = fopen("/proc/self/cgroup", "re");
-	_cleanup_free_ char *mount = NULL, *path = NULL, *directory = NULL;
+	_cleanup_free_ char *mount = NULL;
 	int error, fd;
 
-	if (!mounts || !membership)
+	if (!mounts)
 		return -errno;
 	error = cgroup_mount_find(mounts, &mount);
-	if (!error)
-		error = cgroup_own_find(membership, &path);
 	if (error)
 		return error;
-	if (!strcmp(path, "/"))
-		path[0] = '\0';
-	if (asprintf(&directory, "%s%s", mount, path) < 0)
-		return -ENOMEM;
+	fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_directory = TAKE_PTR(mount);
+	return fd;
+}
+
+int cgroup_of_process(pid_t pid, char **ret_path)
+{
+	_cleanup_fclose_ FILE *membership = NULL;
+	char name[64] = "/proc/self/cgroup";
+	int error;
+
+	if (pid)
+		snprintf(name, sizeof(name), "/proc/%d/cgroup", pid);
+	membership = fopen(name, "re");
+	if (!membership)
+		return errno == ENOENT ? -ESRCH : -EIO;
+	error = cgroup_own_find(membership, ret_path);
+	if (!error && !strcmp(*ret_path, "/"))
+		(*ret_path)[0] = '\0';
+	return error;
+}
+
+static int own_cgroup_open(char **ret_path, char **ret_directory)
+{
+	_cleanup_free_ char *mount = NULL, *path = NULL, *directory = NULL;
+	_cleanup_close_ int root_fd = cgroup_root_open(&mount);
+	int error, fd;
+
+	if (root_fd < 0)
+		return root_fd;
+	error = cgroup_of_process(0, &path);
+	if (error || asprintf(&directory, "%s%s", mount, path) < 0)
+		return error ? error : -ENOMEM;
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -134,7 +162,7 @@ void cgroup_free(struct cgroup *cgroup)
 }
 
 /* Reads the `populated` line; reading also arms the next POLLPRI on the same descriptor. */
-static int events_read(int events_fd)
+int cgroup_events_populated(int events_fd)
 {
 	char text[256];
 	const char *line;
@@ -153,7 +181,7 @@ int cgroup_populated(int cgroup_fd)
 {
 	_cleanup_close_ int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? -errno : events_read(fd);
+	return fd < 0 ? -errno : cgroup_events_populated(fd);
 }
 
 static int64_t monotonic_ms(void)
@@ -173,7 +201,7 @@ int cgroup_empty_wait(int cgroup_fd, int timeout_ms)
 		return -errno;
 	for (;;) {
 		struct pollfd events = { .fd = fd, .events = POLLPRI };
-		int populated = events_read(fd);
+		int populated = cgroup_events_populated(fd);
 		int64_t left = end - monotonic_ms();
 
 		if (populated <= 0)
@@ -260,5 +288,40 @@ int cgroup_remove(int parent_fd, const char *name)
 	error = children_visit(fd, cgroup_remove);
 	if (!error && unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		error = -errno;
+	return error;
+}
+
+/* Moves the children that the process had before it was moved: later ones are born inside. */
+static void children_move(int cgroup_fd, pid_t pid)
+{
+	_cleanup_directory_ DIR *tasks = NULL;
+	struct dirent *task;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	if (directory_open(AT_FDCWD, path, &tasks))
+		return;
+	while ((task = directory_next(tasks))) {
+		_cleanup_fclose_ FILE *list = NULL;
+		char name[300];
+		int child, fd;
+
+		snprintf(name, sizeof(name), "%s/children", task->d_name);
+		fd = openat(dirfd(tasks), name, O_RDONLY | O_CLOEXEC);
+		list = fd < 0 ? NULL : fdopen(fd, "r");
+		while (list && fscanf(list, "%d", &child) == 1)
+			cgroup_move(cgroup_fd, child);
+	}
+}
+
+int cgroup_move(int cgroup_fd, pid_t pid)
+{
+	char text[24];
+	int error;
+
+	snprintf(text, sizeof(text), "%d", pid);
+	error = file_write(cgroup_fd, "cgroup.procs", text);
+	if (!error)
+		children_move(cgroup_fd, pid);
 	return error;
 }

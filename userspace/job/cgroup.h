@@ -6,12 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 /* Where cgroup2 is mounted according to `mounts` (the format of /proc/self/mounts). */
 int cgroup_mount_find(FILE *mounts, char **ret_path);
 
 /* The path of cgroup2 in `membership` (the format of /proc/self/cgroup), from cgroup2's root. */
 int cgroup_own_find(FILE *membership, char **ret_path);
+
+/* Opens the root directory of cgroup2. Returns a descriptor, -ENOENT, or another -errno. */
+int cgroup_root_open(char **ret_directory);
+
+/*
+ * The cgroup of a process (0: the caller's), from cgroup2's root: "" for the root itself. Returns 0,
+ * -ESRCH, or another -errno.
+ */
+int cgroup_of_process(pid_t pid, char **ret_path);
 
 /*
  * A job's name as part of a cgroup's name: letters, digits, '_' and '-' stay, everything else
@@ -42,8 +52,20 @@ static inline void cgroup_cleanup(struct cgroup **cgroup)
 }
 #define _cleanup_cgroup_ __attribute__((cleanup(cgroup_cleanup)))
 
+/*
+ * Moves a process, and its descendants that were born before it was moved, into a cgroup. Returns
+ * 0, -ESRCH (it is gone), or another -errno.
+ */
+int cgroup_move(int cgroup_fd, pid_t pid);
+
 /* 1: some process is in it or below it; 0: none; or -errno (-ENODEV: it is gone). */
 int cgroup_populated(int cgroup_fd);
+
+/*
+ * The same, read from an open cgroup.events: this also arms the next EPOLLPRI, which tells that it
+ * changed.
+ */
+int cgroup_events_populated(int events_fd);
 
 /* Waits until it is empty. Returns 0, -ETIMEDOUT, or another -errno. */
 int cgroup_empty_wait(int cgroup_fd, int timeout_ms);

@@ -51,7 +51,6 @@ struct run {
 	struct sink *lines;
 	struct sink *records;
 	FILE *report;
-	bool first;			/* the refusals that come now are first attempts */
 	int record_error;		/* the first -errno of `records` */
 	uint64_t records_lost;
 	uint64_t attempts_lost;
@@ -73,9 +72,10 @@ static void record_write(struct run *run, const struct event *event)
 	run->attempts_lost += event->count;
 }
 
-static void refusal_take(const struct refusal *refusal, uint64_t count, uint64_t last_ns,
-			 bool apart, void *context)
+/* Always 0: what cannot be written is said and counted, and the run goes on. */
+static int report_take(const struct guard_report *report, void *context)
 {
+	const struct refusal *refusal = report->refusal;
 	struct run *run = context;
 	struct event event;
 
@@ -84,18 +84,20 @@ static void refusal_take(const struct refusal *refusal, uint64_t count, uint64_t
 	 */
 	if (refusal->flags & REFUSAL_RESET)
 		guard_reset(refusal);
-	if (event_fill(&run->event_job, refusal, count, last_ns, apart, run->first, &event)) {
-		log_error("out of memory: a record of %" PRIu64 " attempts is lost", count);
-		return;
+	if (event_fill(&run->event_job, refusal, report->count, report->last_ns, report->apart,
+		       report->first, &event)) {
+		log_error("out of memory: a record of %" PRIu64 " attempts is lost", report->count);
+		return 0;
 	}
 	summary_event(run->summary, &event);
-	if (!apart || !(refusal->flags & REFUSAL_EXPECTED)) {
+	if (!report->apart || !(refusal->flags & REFUSAL_EXPECTED)) {
 		if (run->lines)
 			sink_event(run->lines, &event);
 		if (run->records)
 			record_write(run, &event);
 	}
 	event_clear(&event);
+	return 0;
 }
 
 static void reached_take(const struct reached_key *key, const struct reached *reached,
@@ -110,16 +112,14 @@ static void firsts_read(void *context)
 {
 	struct run *run = context;
 
-	run->first = true;
-	guard_refusals_read(run->guard, refusal_take, run);
-	run->first = false;
+	guard_refusals_read(run->guard, report_take, run);
 }
 
 static void repeats_read(void *context)
 {
 	struct run *run = context;
 
-	guard_folds_drain(run->guard, refusal_take, run);
+	guard_folds_drain(run->guard, report_take, run);
 	if (run->lines)
 		sink_tick(run->lines);
 }
@@ -269,7 +269,7 @@ static int guard_put_on(struct run *run, uint32_t policy)
 		log_error("cannot start the process that cleans up after us: %s", strerror(-error));
 		return error;
 	}
-	error = guard_attach(run->guard, run->cgroup->fd, run->job, policy, run->policy->mode,
+	error = guard_attach(run->guard, run->cgroup->fd, run->job, policy, run->policy->mode, NULL,
 			     &blocker);
 	if (blocker)
 		log_error("cannot attach the guard to %s: the cgroup %s has a program of its own "
@@ -418,9 +418,9 @@ static void account_give(struct run *run, bool empty)
 
 	firsts_read(run);
 	if (empty)
-		guard_job_drain(run->guard, run->job, refusal_take, run);
+		guard_job_drain(run->guard, run->job, report_take, run);
 	else
-		guard_folds_drain(run->guard, refusal_take, run);
+		guard_folds_drain(run->guard, report_take, run);
 	if (run->lines)
 		sink_tick(run->lines);
 	guard_reached_read(run->guard, run->job, reached_take, run);

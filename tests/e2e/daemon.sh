@@ -1,0 +1,114 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What the cases about the daemon share, on top of lib.sh: a daemon of the case's own, whose state,
+# socket, records and pins are in the case's folder, and an agent ("forge") that is a script. The
+# daemon sits in the cgroup $CASE_CGROUP/daemon, so that jobs' cgroups are made below that.
+
+DAEMON_CGROUP=$CASE_CGROUP/daemon
+AGENT_CGROUP=$CASE_CGROUP/agent
+DAEMON_PATH=${DAEMON_CGROUP#"$CGROUP2"}
+AGENT_PATH=${AGENT_CGROUP#"$CGROUP2"}
+RECORDS=$CASE/records
+SOCKET=$CASE/socket
+PINS=test-$$-${RANDOM}
+
+# config: writes the daemon's configuration; what stands on standard input is added to it.
+config() {
+	cat - >"$CASE/config.yaml" <<-END
+	version: 1
+	policy: $CASE/policy.yaml
+	state: $CASE/state
+	socket: $SOCKET
+	records: $RECORDS
+	pins: $PINS
+	cgroup: $DAEMON_PATH
+	azure: off
+	agents:
+	  - { name: forge, worker: forge-worker, parent: forge-runner, identity: self, job: FORGE_JOB,
+	      agent: FORGE_AGENT, project: FORGE_PROJECT, definition: FORGE_PIPELINE,
+	      fields: { ForgeJobId: FORGE_JOB, ForgePipeline: FORGE_PIPELINE } }
+	END
+	cat >>"$CASE/config.yaml"
+}
+
+ctl() { "$BUILDFENCE" "$1" --socket "$SOCKET" "${@:2}"; }
+
+# The daemon's process, in its cgroup; its messages are in $CASE/err. DAEMON is its pid.
+daemon_spawn() {
+	mkdir -p "$DAEMON_CGROUP"
+	bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$DAEMON_CGROUP" \
+		"$BUILDFENCE" daemon --config "$CASE/config.yaml" >>"$CASE/out" 2>>"$CASE/err" </dev/null &
+	DAEMON=$!
+}
+
+daemon_answers() { ctl status >/dev/null 2>&1; }
+
+# daemon_start: returns when it answers.
+daemon_start() {
+	daemon_spawn
+	wait_until "${LIMIT:-30}" daemon_up || fail "the daemon does not answer"
+}
+daemon_up() { kill -0 $DAEMON 2>/dev/null || fail "the daemon ended"; daemon_answers; }
+
+# daemon_kill [SIGNAL]: and waits for its end.
+daemon_kill() {
+	kill "-${1:-KILL}" $DAEMON
+	wait $DAEMON 2>/dev/null
+	DAEMON_STATUS=$?
+}
+
+# The forge's agent: forge-runner starts forge-worker, which runs a command as the job.
+forge_make() {
+	mkdir -p "$CASE/bin" "$AGENT_CGROUP"
+	cat >"$CASE/bin/forge-worker" <<-'END'
+	#!/bin/bash
+	# The job's steps begin once the daemon has given it a cgroup of its own, as a real one's do
+	# after it has fetched its sources.
+	for try in $(seq 500); do
+		grep -q /daemon/job- /proc/self/cgroup && break
+		sleep 0.02
+	done
+	"$@"
+	END
+	cat >"$CASE/bin/forge-runner" <<-'END'
+	#!/bin/bash
+	"${0%/*}/forge-worker" "$@" &
+	wait $!
+	END
+	chmod 755 "$CASE/bin"/forge-*
+}
+
+# forge NAME COMMAND...: a job of the forge, in the agent's network and its cgroup.
+forge() {
+	local name=$1
+	shift
+	FORGE_JOB=$name FORGE_AGENT=${FORGE_AGENT-forge-1} FORGE_PIPELINE=${FORGE_PIPELINE-nightly} \
+		in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$AGENT_CGROUP" \
+		"$CASE/bin/forge-runner" "$@"
+}
+
+# A job of this name has a cgroup of its own below the daemon's.
+job_cgroups() { find "$DAEMON_CGROUP" -mindepth 1 -maxdepth 1 -name 'job-*' 2>/dev/null; }
+no_jobs() { [ -z "$(job_cgroups)" ]; }
+jobs_are() { [ "$(job_cgroups | wc -l)" = "$1" ]; }
+
+# What `count` and the others of lib.sh read.
+records_are() { ln -sf "$RECORDS" "$CASE/events"; }
+
+# Everything that the daemon pinned, and its state, is gone but for the policies and the maps.
+nothing_left() {
+	wait_until 20 no_jobs || fail "cgroups are left: $(job_cgroups)"
+	wait_until 10 pins_are_empty || fail "pins are left: $(ls "/sys/fs/bpf/buildfence/$PINS/jobs")"
+	wait_until 10 records_of_jobs_are_empty || fail "records of jobs are left: $(ls "$CASE/state/jobs")"
+}
+records_of_jobs_are_empty() { [ -z "$(ls "$CASE/state/jobs")" ]; }
+pins_are_empty() { [ -z "$(ls "/sys/fs/bpf/buildfence/$PINS/jobs" 2>/dev/null)" ]; }
+
+# However the case ends. A job's cgroup is not removed here: the runner says that it was left.
+daemon_clean() {
+	local status=$?
+	[ -z "$DAEMON" ] || ! kill -0 $DAEMON 2>/dev/null || daemon_kill TERM
+	rmdir "$DAEMON_CGROUP" "$AGENT_CGROUP" 2>/dev/null
+	exit $status
+}
+trap daemon_clean EXIT

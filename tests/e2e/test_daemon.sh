@@ -1,0 +1,173 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# The daemon with one job at a time: begin, policy, records, end; what commands see of it.
+
+. "$HERE/daemon.sh"
+
+daemon_with_feed() {
+	policy_feed
+	config </dev/null
+	forge_make
+	daemon_start
+	records_are
+}
+
+test_daemon_a_worker_gets_a_cgroup_a_policy_and_a_name() {
+	daemon_with_feed
+	forge alpha $JOB tcp feed.example 8080 >/dev/null || fail "the job cannot reach its feed"
+	! forge beta $JOB tcp $EVIL4 8080 2>/dev/null || fail "the job reached $EVIL4"
+	nothing_arrived "$EVIL4"
+	recorded Reason=not-allowed DvcAction=Deny 'JobName=forge.*' ForgeJobId=beta \
+		ForgePipeline=nightly "CgroupPath=$DAEMON_PATH/job-*" PolicyName=policy
+	not_recorded ForgeJobId=alpha
+	nothing_left
+}
+
+# What it leaves behind is part of it, and its cgroup stays until the last of it is gone.
+test_daemon_leftover_processes_keep_the_policy() {
+	daemon_with_feed
+	cat >"$CASE/leave" <<-'END'
+	(sleep 1; "$@"; echo $? >"$CASE/late") </dev/null >/dev/null 2>&1 &
+	END
+	forge alpha bash "$CASE/leave" $JOB tcp $EVIL4 8080
+	jobs_are 1 || fail "the job's cgroup went before its last process"
+	wait_until 10 test -s "$CASE/late" || fail "what the job left did not end"
+	[ "$(cat "$CASE/late")" != 0 ] || fail "what the job left reached $EVIL4"
+	nothing_left
+	recorded Reason=not-allowed ForgeJobId=alpha
+}
+
+# Only a worker of the runner is one; a job cannot get another policy by bearing its names.
+test_daemon_a_false_worker_is_none() {
+	daemon_with_feed
+	cp "$CASE/bin/forge-worker" "$CASE/false-worker"
+	in_agent "$CASE/bin/forge-worker" true &
+	local lone=$!
+	cat >"$CASE/inner" <<-END
+	"$CASE/bin/forge-runner" sleep 2
+	END
+	forge alpha bash "$CASE/inner" &
+	local job=$!
+	wait_until 10 jobs_are 1 || fail "the job did not begin"
+	sleep 1
+	jobs_are 1 || fail "a job within a job, or a worker without its runner, became one: $(job_cgroups)"
+	kill $lone
+	wait $job
+	nothing_left
+}
+
+test_daemon_definitions_choose_policies() {
+	policy_feed
+	cat >"$CASE/release.yaml" <<-END
+	version: 1
+	allow: [ https://feed.example, tcp://feed.example:8080, tcp://other.example:8080 ]
+	END
+	config <<-END
+	policies:
+	  - { definition: "release-*", agent: "forge-*", policy: release.yaml }
+	END
+	forge_make
+	daemon_start
+	records_are
+	FORGE_PIPELINE=release-1 forge alpha $JOB tcp other.example 8080 >/dev/null ||
+		fail "the release's policy is not in force"
+	! forge beta $JOB tcp other.example 8080 2>/dev/null || fail "the nightly reached what only releases may"
+	recorded Reason=dns-name ForgePipeline=nightly PolicyName=policy
+	not_recorded ForgePipeline=release-1
+	nothing_left
+}
+
+test_daemon_attach_and_detach_another_agents_job() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	inside() { in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/other" "$@"; }
+	inside $JOB tcp $EVIL4 8080 >/dev/null || fail "not reachable without a guard"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	! inside $JOB tcp $EVIL4 8080 2>/dev/null || fail "the guard is not on"
+	inside $JOB tcp feed.example 8080 >/dev/null || fail "the feed cannot be reached"
+	! ctl attach --job other --cgroup "$CASE_CGROUP/agent" 2>"$CASE/err" || fail "two jobs have one name"
+	says "a job 'other' is there already"
+	! ctl attach --job second --cgroup "$CASE_CGROUP/other" 2>"$CASE/err" || fail "one cgroup is two jobs"
+	says "is guarded already, as job 'other'"
+	! ctl attach --job third --cgroup "$CASE_CGROUP/none" 2>"$CASE/err" || fail "no cgroup was attached"
+	says "none"
+	! ctl attach --job root --cgroup "$CASE_CGROUP" 2>"$CASE/err" || fail "the daemon guards itself"
+	says "holds buildfence itself"
+	! ctl attach --job bad --cgroup "$CASE_CGROUP/agent" --policy "$CASE/no.yaml" 2>"$CASE/err" ||
+		fail "attached without a policy"
+	ctl jobs --json | grep -q '"name": *"other"' || fail "jobs does not list it: $(ctl jobs --json)"
+	recorded Reason=not-allowed JobName=other "CgroupPath=${CASE_CGROUP#"$CGROUP2"}/other"
+	ctl detach --job other || fail "cannot detach"
+	inside $JOB tcp $EVIL4 8080 >/dev/null || fail "still guarded"
+	! ctl detach --job other 2>"$CASE/err" || fail "detached twice"
+	says "no job 'other'"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
+
+# A cgroup of the `guard` list is guarded when it appears, and again when it appears anew.
+test_daemon_cgroups_are_guarded_when_they_appear() {
+	policy_feed
+	config <<-END
+	guard:
+	  - { cgroup: "${CASE_CGROUP#"$CGROUP2"}/unit-*", policy: $CASE/policy.yaml, name: agents }
+	END
+	daemon_start
+	records_are
+	local round
+	for round in 1 2; do
+		mkdir "$CASE_CGROUP/unit-a"
+		"$BUILDFENCE" status --socket "$SOCKET" --cgroup "$CASE_CGROUP/unit-a" >/dev/null ||
+			fail "round $round: not guarded"
+		! in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/unit-a" \
+			$JOB tcp $EVIL4 8080 2>/dev/null || fail "round $round: it reached $EVIL4"
+		rmdir "$CASE_CGROUP/unit-a"
+	done
+	! "$BUILDFENCE" status --socket "$SOCKET" --cgroup "$CASE_CGROUP" >/dev/null ||
+		fail "a cgroup above counts as guarded"
+	recorded Reason=not-allowed "CgroupPath=*/unit-a"
+}
+
+test_daemon_events_follow_and_a_job_sees_only_its_own() {
+	daemon_with_feed
+	ctl events --follow >"$CASE/followed" &
+	local follower=$!
+	cat >"$CASE/steps" <<-END
+	$JOB tcp $EVIL4 8080
+	sleep 0.3
+	"$BUILDFENCE" events --socket "$SOCKET" >"$CASE/own-\$1" 2>"$CASE/err-\$1"
+	END
+	chmod 777 "$CASE"
+	wait_until 10 test -S "$SOCKET"
+	forge alpha bash "$CASE/steps" alpha 2>/dev/null
+	forge beta setpriv --reuid 65534 --clear-groups bash "$CASE/steps" beta 2>/dev/null
+	wait_until 10 grep -q '"ForgeJobId":"beta"' "$CASE/followed" || fail "the follower saw nothing of beta"
+	kill $follower
+	grep -q '"ForgeJobId":"beta"' "$CASE/own-beta" || fail "beta does not see its own: $(cat "$CASE/err-beta")"
+	! grep -q '"ForgeJobId":"alpha"' "$CASE/own-beta" || fail "beta sees alpha's records"
+	! setpriv --reuid 65534 --clear-groups "$BUILDFENCE" events --socket "$SOCKET" >"$CASE/out" 2>"$CASE/err" ||
+		fail "somebody who is in no job may read records"
+	says "only root"
+	! setpriv --reuid 65534 --clear-groups "$BUILDFENCE" jobs --socket "$SOCKET" >"$CASE/out" 2>"$CASE/err" ||
+		fail "somebody may list jobs"
+	nothing_left
+}
+
+test_daemon_gives_up_what_it_does_not_need() {
+	daemon_with_feed
+	local status=/proc/$DAEMON/status
+	grep -q '^Seccomp:	2$' $status || fail "no seccomp filter: $(grep Seccomp $status)"
+	grep -q '^NoNewPrivs:	1$' $status || fail "new privileges are possible"
+	grep -q '^CapBnd:	0*$' $status || fail "the bounding set is not empty: $(grep CapBnd $status)"
+	[ $((0x$(sed -n 's/^CapEff:\t//p' $status) & (1 << 0 | 1 << 1 | 1 << 6 | 1 << 7 | 1 << 16 | 1 << 18))) = 0 ] ||
+		fail "capabilities are kept that nobody needs: $(grep CapEff $status)"
+}
+
+test_daemon_only_one_with_one_state() {
+	daemon_with_feed
+	STATUS=0
+	"$BUILDFENCE" daemon --config "$CASE/config.yaml" 2>"$CASE/err2" || STATUS=$?
+	status_is 1
+	grep -q "another buildfence daemon runs" "$CASE/err2" || fail "it says: $(cat "$CASE/err2")"
+	daemon_answers || fail "the first one does not answer any more"
+}

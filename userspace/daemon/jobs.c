@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The jobs that are: finding them, their refusals, their policies, their turn once a second. */
+#include "daemon/jobs_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "daemon/policies.h"
+#include "daemon/records.h"
+#include "event/enrich.h"
+#include "guard/guard.h"
+
+int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
+{
+	struct jobs *jobs = calloc(1, sizeof(*jobs));
+
+	if (!jobs)
+		return -ENOMEM;
+	jobs->parts = *parts;
+	jobs->by_number = calloc(parts->jobs_max + 1, sizeof(struct job *));
+	if (!jobs->by_number) {
+		free(jobs);
+		return -ENOMEM;
+	}
+	*ret_jobs = jobs;
+	return 0;
+}
+
+void jobs_free(struct jobs *jobs)
+{
+	if (!jobs)
+		return;
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++)
+		job_free(jobs->parts.policies, jobs->by_number[i]);
+	free(jobs->by_number);
+	free(jobs);
+}
+
+void jobs_add(struct jobs *jobs, struct job *job)
+{
+	jobs->by_number[job->number] = job;
+	jobs->count++;
+}
+
+void jobs_remove(struct jobs *jobs, struct job *job)
+{
+	jobs->by_number[job->number] = NULL;
+	jobs->count--;
+	if (job->events_fd >= 0)
+		loop_fd_remove(jobs->parts.loop, job->events_fd);
+	job_free(jobs->parts.policies, job);
+}
+
+/* --- finding ---------------------------------------------------------------------------------- */
+
+void jobs_visit(const struct jobs *jobs, job_fn call, void *context)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		if (jobs->by_number[i])
+			call(jobs->by_number[i], context);
+	}
+}
+
+size_t jobs_count(const struct jobs *jobs)
+{
+	return jobs->count;
+}
+
+struct job *job_by_name(const struct jobs *jobs, const char *name)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && !job->ended && !strcmp(job->name, name))
+			return job;
+	}
+	return NULL;
+}
+
+struct job *job_by_worker(const struct jobs *jobs, pid_t worker)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && !job->ended && job->worker == worker)
+			return job;
+	}
+	return NULL;
+}
+
+struct job *job_by_cgroup(const struct jobs *jobs, const char *cgroup)
+{
+	struct job *innermost = NULL;
+
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && !job->ended && cgroup_is_within(cgroup, job->cgroup) &&
+		    (!innermost || strlen(job->cgroup) > strlen(innermost->cgroup)))
+			innermost = job;
+	}
+	return innermost;
+}
+
+/* --- refusals --------------------------------------------------------------------------------- */
+
+static int report_write(struct jobs *jobs, struct job *job, const struct guard_report *report)
+{
+	struct refusal refusal = *report->refusal;
+	struct event_job event_job;
+	struct event event;
+	bool known;
+	int error;
+
+	event_job = job_event(job, refusal.generation, &known);
+	/* Rules are numbered anew by each policy: rather no name than a wrong one. */
+	if (!known)
+		refusal.rule = 0;
+	error = event_fill(&event_job, &refusal, report->count, report->last_ns, report->apart,
+			   report->first, &event);
+	if (error)
+		return error;
+	event.uid = report->uid;
+	error = records_write(jobs->parts.records, job->number, &event);
+	if (!error)
+		job->refused += report->count;
+	event_clear(&event);
+	return error;
+}
+
+int job_report(const struct guard_report *report, void *context)
+{
+	struct jobs *jobs = context;
+	const struct refusal *refusal = report->refusal;
+	struct job *job = refusal->job <= jobs->parts.jobs_max ? jobs->by_number[refusal->job] :
+								 NULL;
+	int error = 0;
+
+	if (!job) {
+		log_error("%" PRIu64 " refused attempts of a job that is not known (number %u)",
+			  report->count, refusal->job);
+		return 0;
+	}
+	if (!report->apart || !(refusal->flags & REFUSAL_EXPECTED))
+		error = report_write(jobs, job, report);
+	/*
+	 * Once the record is safe. A failure is not counted: the connection stays refused, and only
+	 * hangs until it times out.
+	 */
+	if (!error && (refusal->flags & REFUSAL_RESET))
+		guard_reset(refusal);
+	return error;
+}
+
+void jobs_refusals_read(void *context)
+{
+	struct jobs *jobs = context;
+
+	guard_refusals_read(jobs->parts.guard, job_report, jobs);
+}
+
+/* --- policies --------------------------------------------------------------------------------- */
+
+/* Puts a policy in force; takes the reference over, also on failure. */
+static int job_loaded_set(struct jobs *jobs, struct job *job, struct loaded *loaded)
+{
+	struct jobs_parts *parts = &jobs->parts;
+	uint32_t generation;
+	int error = guard_job_policy_set(parts->guard, job->number, loaded->number,
+					 loaded->policy->mode, &generation);
+
+	if (error) {
+		policies_put(parts->policies, loaded);
+		return error;
+	}
+	job_policy_note(parts->policies, job, loaded, generation);
+	return 0;
+}
+
+int job_policy_set(struct jobs *jobs, struct job *job, const char *source,
+		   struct diagnostics *diag)
+{
+	struct loaded *loaded;
+	char *copy;
+	int error = policies_get(jobs->parts.policies, source, diag, &loaded);
+
+	if (error)
+		return error;
+	if (loaded == job->loaded) {
+		policies_put(jobs->parts.policies, loaded);
+		return 0;
+	}
+	copy = strdup(source);
+	if (!copy) {
+		policies_put(jobs->parts.policies, loaded);
+		return -ENOMEM;
+	}
+	error = job_loaded_set(jobs, job, loaded);
+	if (error) {
+		diagnostics_error(diag, source, 0, 0, "job '%s' cannot have it: %s", job->name,
+				  strerror(-error));
+		free(copy);
+		return error;
+	}
+	free(job->policy_source);
+	job->policy_source = copy;
+	return 0;
+}
+
+void jobs_policy_moved(struct loaded *from, struct loaded *to, void *context)
+{
+	struct jobs *jobs = context;
+
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+		int error;
+
+		if (!job || job->ended || job->loaded != from)
+			continue;
+		policies_hold(to);
+		error = job_loaded_set(jobs, job, to);
+		if (error)
+			log_error("job '%s' keeps its old policy: %s", job->name, strerror(-error));
+	}
+}
+
+void jobs_policies_renew(struct jobs *jobs)
+{
+	struct diagnostics diag = { .out = stderr };
+
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && !job->ended && strcmp(job->policy_source, POLICY_UNKNOWN) &&
+		    job_policy_set(jobs, job, job->policy_source, &diag))
+			log_error("job '%s' keeps the policy that it has", job->name);
+	}
+}
+
+/* --- once a second ---------------------------------------------------------------------------- */
+
+/* A worker's cgroup is ours to remove; others are removed by whoever made them. */
+static bool job_is_over(const struct jobs *jobs, const struct job *job)
+{
+	return job->origin == JOB_WORKER ||
+	       !guard_job_is_live(jobs->parts.guard, job->number);
+}
+
+void jobs_settle(struct jobs *jobs)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && !job->ended && job->origin == JOB_GUARDED && job_is_over(jobs, job))
+			job_end(jobs, job);
+	}
+}
+
+void jobs_tick(struct jobs *jobs)
+{
+	int error = guard_folds_drain(jobs->parts.guard, job_report, jobs);
+
+	/* Records that cannot be written were told of already, and wait. */
+	if (error && error != -ENOSPC)
+		log_error("cannot read what was refused: %s", strerror(-error));
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (!job)
+			continue;
+		job_tick(jobs->parts.policies, job);
+		if (job->ended)
+			job_finish(jobs, job);
+		else if (!job->populated && job_is_over(jobs, job))
+			job_end(jobs, job);
+	}
+}

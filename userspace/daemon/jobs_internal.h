@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What jobs.c, which holds the jobs, and the files that begin, end and take over them share. */
+#ifndef BUILDFENCE_JOBS_INTERNAL_H
+#define BUILDFENCE_JOBS_INTERNAL_H
+
+#include "daemon/jobs.h"
+#include "policy/policy.h"
+
+/* In place of a policy's source, where no record tells it. */
+#define POLICY_UNKNOWN	"unknown"
+
+struct jobs {
+	struct jobs_parts parts;
+	struct job **by_number;		/* parts.jobs_max + 1 places; [0] stays empty */
+	size_t count;
+};
+
+/* Puts a job with a number among the others. */
+void jobs_add(struct jobs *jobs, struct job *job);
+/* Takes it out and frees it. */
+void jobs_remove(struct jobs *jobs, struct job *job);
+
+/* Waits for its cgroup to become empty. Returns 0 or -errno. */
+int job_watch(struct jobs *jobs, struct job *job);
+
+/* Gives a job the policy of `source`. Returns 0 or -errno, reported in `diag`. */
+int job_policy_set(struct jobs *jobs, struct job *job, const char *source,
+		   struct diagnostics *diag);
+
+/* Ends a job whose cgroup is empty or gone, as far as can be now; jobs_tick() does the rest. */
+void job_end(struct jobs *jobs, struct job *job);
+
+/* Takes everything that is still counted, and gives tables, number and memory back. */
+void job_finish(struct jobs *jobs, struct job *job);
+
+/* The same for all that have ended. */
+void jobs_finish_ended(struct jobs *jobs);
+
+/* Takes a report of the guard: a record, or a reset of the connection. A guard_report_fn. */
+struct guard_report;
+int job_report(const struct guard_report *report, void *context);
+
+#endif

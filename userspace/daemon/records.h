@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Where the daemon writes violations: one NDJSON file, each record whole and once. */
+#ifndef BUILDFENCE_RECORDS_H
+#define BUILDFENCE_RECORDS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "event/event.h"
+
+#define RECORD_UID_SIZE	64
+
+struct records;
+
+/* Called with each record as it was written: its line without the newline. */
+typedef void (*record_fn)(uint32_t job, const char *line, size_t length, void *context);
+
+/*
+ * Opens the file for appending, its folder made if need be. A line that a predecessor could not
+ * end is taken away. *ret_last_uid is the last record's EventOriginalUid, or "".
+ * Returns 0 or -errno.
+ */
+int records_open(const char *path, record_fn publish, void *context,
+		 char ret_last_uid[static RECORD_UID_SIZE], struct records **ret_records);
+void records_close(struct records *records);
+
+/* Opens the file again, after it was moved away. Returns 0 or -errno; then the old one stays. */
+int records_reopen(struct records *records);
+
+/* Returns 0 once the record is in the file, or -errno: it is not, and the caller tries again. */
+int records_write(struct records *records, uint32_t job, const struct event *event);
+
+/*
+ * Opens the file for reading, at `offset` if it is that long yet, else at its beginning. Returns a
+ * descriptor or -errno.
+ */
+int records_past_open(const struct records *records, uint64_t offset);
+
+/* The file's length now: where the records of a job begin that begins now. */
+uint64_t records_length(const struct records *records);
+
+/* {"file", "written", "attempts", "error"}: counts since the start; the standing error, or null. */
+json_t *records_status(const struct records *records);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * From an agent's worker to a guarded job. When a worker begins, its agent and pool choose the
+ * policy; once its first child's environment says what it works on, project and definition do.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "config/config.h"
+#include "daemon/daemon_internal.h"
+#include "daemon/jobs.h"
+#include "watch/identity.h"
+#include "watch/watch.h"
+
+static void worker_take(const struct worker *worker, void *context)
+{
+	struct daemon *daemon = context;
+	const char *policy = config_policy_choose(daemon->config, worker->agent, worker->pool, NULL,
+						  NULL);
+	_cleanup_free_ char *why = NULL;
+	struct job *job;
+	int error = jobs_worker_begin(daemon->jobs, worker, policy, &job, &why);
+
+	if (error == -EALREADY || error == -ESRCH)
+		return;
+	if (error) {
+		log_error("process %d is a worker of '%s', but HAS NO JOB GUARD OF ITS OWN: %s; "
+			  "what guards its agent's cgroup holds for it", worker->pid,
+			  worker->kind->name, why ? why : strerror(-error));
+		daemon->worker_waits = true;
+		return;
+	}
+	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
+	error = watch_worker_add(daemon->watch, worker->pid, worker->kind);
+	if (error)
+		log_error("job '%s' will have no name of its pipeline: %s", job->name,
+			  strerror(-error));
+}
+
+static const char *first_known(const char *one, const char *other)
+{
+	return one ? one : other;
+}
+
+static void identity_known(pid_t pid, const struct identity *identity, void *context)
+{
+	struct daemon *daemon = context;
+	struct job *job = job_by_worker(daemon->jobs, pid);
+	const char *policy;
+	int error;
+
+	if (!job)
+		return;
+	policy = config_policy_choose(daemon->config, first_known(job->agent, identity->agent),
+				      first_known(job->pool, identity->pool), identity->project,
+				      identity->definition);
+	error = jobs_identify(daemon->jobs, job, identity, policy);
+	if (error)
+		log_error("job '%s': cannot write down whose it is: %s", job->name,
+			  strerror(-error));
+}
+
+void workers_read(void *context)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->watch)
+		watch_read(daemon->watch, worker_take, identity_known, daemon);
+}
+
+void workers_gone(int worker, void *context)
+{
+	struct daemon *daemon = context;
+
+	if (daemon->watch)
+		watch_worker_remove(daemon->watch, worker);
+}
+
+void workers_retry(struct daemon *daemon)
+{
+	if (!daemon->worker_waits)
+		return;
+	daemon->worker_waits = false;
+	watch_scan(daemon->watch, worker_take, daemon);
+}
+
+static const struct agent_kind *kind_find(const struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->agent_count; i++) {
+		if (!strcmp(config->agents[i].name, name))
+			return &config->agents[i];
+	}
+	return NULL;
+}
+
+/* A job taken over before anybody knew whose it is. */
+static void identity_await(struct job *job, void *context)
+{
+	struct daemon *daemon = context;
+	const struct agent_kind *kind = job->kind ? kind_find(daemon->config, job->kind) : NULL;
+
+	if (kind && job->worker && !job->ended && !job->identity)
+		watch_worker_add(daemon->watch, job->worker, kind);
+}
+
+int workers_renew(struct daemon *daemon)
+{
+	struct watch *watch;
+	int error = watch_open(daemon->config->agents, daemon->config->agent_count, &watch);
+
+	if (!error)
+		error = watch_jobs_below(watch, *daemon->home.path ? daemon->home.path : NULL);
+	if (!error)
+		error = loop_fd_add(daemon->loop, watch_fd(watch), EPOLLIN, workers_read, daemon);
+	if (error) {
+		log_error("cannot watch for agents' workers: %s", strerror(-error));
+		return error;
+	}
+	if (daemon->watch) {
+		loop_fd_remove(daemon->loop, watch_fd(daemon->watch));
+		watch_close(daemon->watch);
+	}
+	daemon->watch = watch;
+	jobs_visit(daemon->jobs, identity_await, daemon);
+	/* Those that began while nobody watched. */
+	return watch_scan(watch, worker_take, daemon);
+}
+
+int workers_begin(struct daemon *daemon)
+{
+	return daemon->config->agent_count ? workers_renew(daemon) : 0;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Reading /proc. Every process may end between two reads, and its names are its owner's to choose:
+ * who relies on them says why.
+ */
+#include "watch/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/directory.h"
+#include "job/cgroup.h"
+
+#define DELETED		" (deleted)"
+
+/* 0 or -errno; a process that is gone is -ESRCH, whichever way the kernel says so. */
+static int gone_or(int error)
+{
+	return error == ENOENT ? -ESRCH : -error;
+}
+
+int process_parse(const char *stat, struct process *ret_process)
+{
+	/* The name, field 2, may hold spaces and parentheses: count from its last parenthesis. */
+	const char *name = strchr(stat, '('), *end = strrchr(stat, ')'), *field = end;
+	struct process process = {};
+	size_t length;
+
+	if (!name || !end || end < name || sscanf(stat, "%d", &process.pid) != 1 ||
+	    sscanf(end + 1, " %*c %d", &process.parent) != 1)
+		return -EINVAL;
+	for (int number = 2; field && number < 22; number++)
+		field = strchr(field + 1, ' ');
+	if (!field || sscanf(field, " %" SCNu64, &process.start_ticks) != 1)
+		return -EINVAL;
+	length = (size_t)(end - name) - 1;
+	memcpy(process.comm, name + 1, length < PROCESS_COMM ? length : PROCESS_COMM - 1);
+	*ret_process = process;
+	return 0;
+}
+
+/* Reads the beginning of /proc/PID/FILE, up to `size` - 1 bytes and a NUL. */
+static int file_read(pid_t pid, const char *file, char *ret_text, size_t size, size_t *ret_length)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return gone_or(errno);
+	length = read(fd, ret_text, size - 1);
+	if (length < 0)
+		return gone_or(errno);
+	ret_text[length] = '\0';
+	*ret_length = (size_t)length;
+	return 0;
+}
+
+int process_look(pid_t pid, struct process *ret_process)
+{
+	char stat[1024];
+	size_t length;
+	int error = file_read(pid, "stat", stat, sizeof(stat), &length);
+
+	return error ? error : process_parse(stat, ret_process);
+}
+
+bool process_comm_is(const char comm[static PROCESS_COMM], const char *name)
+{
+	return !strncmp(comm, name, PROCESS_COMM - 1);
+}
+
+/* The last part of a path of `length` bytes. */
+static bool path_ends_as(const char *path, size_t length, const char *name)
+{
+	const char *slash = memrchr(path, '/', length);
+	const char *last = slash ? slash + 1 : path;
+	size_t rest = (size_t)(path + length - last);
+
+	return rest == strlen(name) && !memcmp(last, name, rest);
+}
+
+bool process_arguments_name(const char *arguments, size_t length, const char *name)
+{
+	bool first = true;
+
+	while (length) {
+		size_t argument = strnlen(arguments, length);
+		bool whole = argument < length;
+
+		if (whole && path_ends_as(arguments, argument, name))
+			return true;
+		if (!whole || (!first && *arguments != '-'))
+			return false;
+		first = false;
+		arguments += argument + 1;
+		length -= argument + 1;
+	}
+	return false;
+}
+
+static bool program_is(pid_t pid, const char *name)
+{
+	size_t mark = strlen(DELETED), length;
+	char path[64], target[4096];
+	ssize_t read;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	read = readlink(path, target, sizeof(target));
+	if (read < 0)
+		return false;
+	length = (size_t)read;
+	/* The agent updates itself while it runs. */
+	if (length > mark && !memcmp(target + length - mark, DELETED, mark))
+		length -= mark;
+	return path_ends_as(target, length, name);
+}
+
+bool process_is(const struct process *process, const char *name)
+{
+	char arguments[4096];
+	size_t length = 0;
+
+	if (process_comm_is(process->comm, name) || program_is(process->pid, name))
+		return true;
+	return !file_read(process->pid, "cmdline", arguments, sizeof(arguments), &length) &&
+	       process_arguments_name(arguments, length, name);
+}
+
+int process_cgroup(pid_t pid, char **ret_cgroup)
+{
+	_cleanup_fclose_ FILE *membership = NULL;
+	char path[64];
+	int error;
+
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	membership = fopen(path, "re");
+	if (!membership)
+		return gone_or(errno);
+	error = cgroup_own_find(membership, ret_cgroup);
+	/* Opened while it lived, read when it was gone. */
+	return error == -ENOENT ? -ESRCH : error;
+}
+
+/* The children of one thread: numbers, each with a space behind. */
+static bool children_of_thread(const char *path, process_fn call, void *context)
+{
+	_cleanup_fclose_ FILE *list = fopen(path, "re");
+	struct process child;
+	int pid;
+
+	while (list && fscanf(list, "%d", &pid) == 1) {
+		if (!process_look(pid, &child) && call(&child, context))
+			return true;
+	}
+	return false;
+}
+
+int process_children(pid_t pid, process_fn call, void *context)
+{
+	_cleanup_directory_ DIR *threads = NULL;
+	char path[64 + NAME_MAX];
+	struct dirent *thread;
+	int error;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	error = directory_open(AT_FDCWD, path, &threads);
+	if (error)
+		return gone_or(-error);
+	while ((thread = directory_next(threads))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, thread->d_name);
+		if (children_of_thread(path, call, context))
+			break;
+	}
+	return 0;
+}
+
+int process_all(process_fn call, void *context)
+{
+	_cleanup_directory_ DIR *processes = NULL;
+	struct dirent *entry;
+	struct process process;
+	int error = directory_open(AT_FDCWD, "/proc", &processes);
+
+	if (error)
+		return error;
+	while ((entry = directory_next(processes))) {
+		char *end;
+		long pid = strtol(entry->d_name, &end, 10);
+
+		if (pid <= 0 || *end || process_look((pid_t)pid, &process))
+			continue;
+		if (call(&process, context))
+			break;
+	}
+	return 0;
+}
