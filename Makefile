@@ -202,14 +202,15 @@ install-units:
 	$(call placed,agent-optional.conf,0644,$(PREFIX)/share/buildfence)
 	$(call placed,buildfence-agents,0755,$(SYSTEMD_GENERATOR_DIR))
 	if $(running_systemd); then systemctl daemon-reload && \
-		echo 'now: systemctl enable --now buildfence.service'; fi
+		echo 'then: systemctl enable buildfence && systemctl restart buildfence'; fi
 
 # Stopping the daemon leaves its guards in force, so they are taken off too. Records stay.
 uninstall: uninstall-units
 uninstall-units:
 	-if $(running_systemd); then systemctl disable --now buildfence.service; fi
 	rm -f $(DESTDIR)$(SYSTEMD_UNIT_DIR)/buildfence.service $(DESTDIR)$(SYSTEMD_GENERATOR_DIR)/buildfence-agents
-	if $(running_systemd); then systemctl daemon-reload; rm -rf /sys/fs/bpf/buildfence /run/buildfence; fi
+	if $(running_systemd); then systemctl daemon-reload; rm -rf /sys/fs/bpf/buildfence /run/buildfence; \
+		echo 'nothing is guarded any more; records stay in /var/log/buildfence'; fi
 
 .PHONY: clean
 clean: ## remove what was built

@@ -114,8 +114,10 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	if (flags & TCP_FLAG_SYN) {
 		/* A new connection, maybe of a socket used before. No data in the SYN (TFO). */
 		sk = bpf_sk_fullsock(sk);
-		if (sk)
-			bpf_sk_storage_delete(&streams, sk);
+		if (sk) {
+			bpf_sk_storage_delete(&asked_streams, sk);
+			bpf_sk_storage_delete(&answer_streams, sk);
+		}
 		return skb->len <= payload;
 	}
 	if (skb->len <= payload)

@@ -92,9 +92,11 @@ struct scratch {
 
 /*
  * One direction of a TCP connection to a resolver: RFC 7766 messages, each behind its length, put
- * together from segments. The buffer is twice as long as what may stand in it, so that the
- * verifier sees any start below the half and any length below the half fit.
+ * together from segments. The buffer is longer than a message by one piece, so that the verifier
+ * sees a piece fit at any start.
  */
+#define STREAM_PIECE	2048	/* a power of two */
+
 struct dns_stream {
 	__u32 next_seq;			/* of the byte that is expected next, host order */
 	__u32 started;
@@ -102,12 +104,14 @@ struct dns_stream {
 	__u32 length;			/* of the message under way */
 	__u32 filled;			/* its bytes that came */
 	__u32 poisoned;			/* a question was refused: nothing more may leave */
-	__u8 bytes[2 * DNS_MESSAGE_MAX];
+	__u8 bytes[DNS_MESSAGE_MAX + STREAM_PIECE];
 };
 
-struct dns_streams {
-	struct dns_stream direction[2];	/* by enum flow_direction */
-};
+/*
+ * 7.3 takes socket storage from kmalloc_nolock(), which gives 8 KiB at most (with the kernel's own
+ * head): as one value for both directions it could be loaded there, and never allocated.
+ */
+_Static_assert(sizeof(struct dns_stream) <= 8000, "too long for socket storage");
 
 /* --- per attachment, per socket, per packet ------------------------------------------------- */
 
@@ -130,12 +134,21 @@ MAP(sockets,
 	__type(value, struct socket_state);
 );
 
-/* DNS over TCP only. An allocation that fails refuses the segment. */
-MAP(streams,
+/*
+ * DNS over TCP only: what the job asks, and what it is answered. Made when a question leaves, and
+ * deleted by the next SYN. An allocation that fails refuses the segment, and is counted.
+ */
+MAP(asked_streams,
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, struct dns_streams);
+	__type(value, struct dns_stream);
+);
+MAP(answer_streams,
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct dns_stream);
 );
 
 /* Loader: 8 a CPU. All busy: the packet is refused, and counted. */

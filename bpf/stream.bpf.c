@@ -17,22 +17,43 @@ struct copy_block {
 	__u64 words[COPY_BLOCK / 8];
 };
 
-static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb, __u32 direction)
+/* `flags` as of bpf_sk_storage_get(). */
+static __always_inline struct dns_stream *stream_get(struct __sk_buff *skb, __u32 direction,
+						     __u64 flags)
 {
 	struct bpf_sock *sk = skb->sk;
-	struct dns_streams *both;
 
 	if (!sk)
 		return NULL;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return NULL;
-	both = bpf_sk_storage_get(&streams, sk, 0,
-				  direction == DIRECTION_OUT ? BPF_SK_STORAGE_GET_F_CREATE : 0);
-	if (!both)
+	if (direction == DIRECTION_OUT)
+		return bpf_sk_storage_get(&asked_streams, sk, 0, flags);
+	return bpf_sk_storage_get(&answer_streams, sk, 0, flags);
+}
+
+static __always_inline struct dns_stream *stream_of(struct __sk_buff *skb, __u32 direction)
+{
+	return stream_get(skb, direction, 0);
+}
+
+/* Both, for a question that leaves. Returns that of its direction; NULL: no memory. */
+static __always_inline struct dns_stream *streams_make(struct __sk_buff *skb)
+{
+	if (!stream_get(skb, DIRECTION_IN, BPF_SK_STORAGE_GET_F_CREATE))
 		return NULL;
-	return direction == DIRECTION_OUT ? &both->direction[DIRECTION_OUT] :
-					    &both->direction[DIRECTION_IN];
+	return stream_get(skb, DIRECTION_OUT, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
+/* No memory for a question's bytes: refused unread, and counted. */
+static __always_inline int stream_refuse(void)
+{
+	struct job_slot *job = job_slot_of();
+
+	COUNT(job, out_of_memory);
+	refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_DNS_MALFORMED, 0, 0));
+	return job->mode == MODE_AUDIT;
 }
 
 /* Copies the whole message into a scratch slot and lets it be judged, or learned from. */
@@ -100,12 +121,17 @@ __noinline int dns_stream_step(struct __sk_buff *skb, __u32 direction, __u32 off
 		if (take > have)
 			take = have;
 		room = stream->filled < DNS_MESSAGE_MAX ? DNS_MESSAGE_MAX - stream->filled : 0;
+		if (room > STREAM_PIECE)
+			room = STREAM_PIECE;
+		/* The rest is the next step's; what the buffer cannot hold is taken at once. */
+		if (room && take > room)
+			take = room;
 		if (room > take)
 			room = take;
 		if (room) {
 			__u32 at = stream->filled & DNS_MESSAGE_MASK;
 
-			room = ((room - 1) & DNS_MESSAGE_MASK) + 1;
+			room = ((room - 1) & (STREAM_PIECE - 1)) + 1;
 			if (bpf_skb_load_bytes(skb, offset, stream->bytes + at, room))
 				return -1;
 		}
@@ -148,10 +174,13 @@ static __always_inline int stream_start(struct __sk_buff *skb, struct dns_stream
 __noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport,
 			       __u32 offset, __u32 resolver)
 {
-	struct dns_stream *stream = stream_of(skb, direction);
+	struct dns_stream *stream;
 	__u32 sequence[2], end = skb->len;
 	int ahead;
 
+	stream = direction == DIRECTION_OUT ? streams_make(skb) : stream_of(skb, direction);
+	if (direction == DIRECTION_OUT && !stream)
+		return stream_refuse();
 	/* Nothing was asked here: an ordinary connection, judged when it was made. */
 	if (direction == DIRECTION_IN && (!stream || !stream->started))
 		return DNS_NOT_ANSWER;

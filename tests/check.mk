@@ -5,7 +5,7 @@ TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
 HELPER_SRC := $(wildcard tests/e2e/*.c tests/escape/*.c)
 HELPERS := $(HELPER_SRC:%.c=$(O)/%)
 SAN_UNIT := $(O)/san/tests/unit/unit
-SUITES = unit bpf e2e escape golden fuzz style
+SUITES = unit bpf e2e escape golden fuzz style vmtest
 
 $(HELPERS): $(O)/%: %.c $(O)/flags
 	$(say) CC $@
@@ -27,8 +27,8 @@ san-unit:
 	@$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(SAN_UNIT)
 
 check: ## run every test (root; installs what is missing; MUST_RUN=1: a skipped test has failed)
-	@tests/deps build check
-	@$(MAKE) --no-print-directory test-programs fuzzers san-unit
+	@tests/deps build check vmtest
+	@$(MAKE) --no-print-directory vmtest-programs fuzzers san-unit
 	@$(TALLY) $(SUITES)
 
 check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under the sanitizers (no root)
@@ -48,6 +48,9 @@ check-golden: all ## the command line by example, its man pages and completions
 
 check-fuzz: fuzzers ## a minute of fuzzing: the readers of DNS, policies, configurations
 	@$(TALLY) fuzz
+
+check-vmtest: vmtest-programs ## a choice of the tests on kernels 5.10, 6.1 and 7.3 (root)
+	@$(TALLY) vmtest
 
 check-style: $(SKELETON) $(EXEC_SKELETON) $(O)/gen/presets.inc ## the house rules that a script can check, and clang-tidy
 	@$(TALLY) style

@@ -87,7 +87,8 @@ world_links() {
 	# No duplicate address detection: a new IPv6 address would not be usable for a second.
 	in_agent sysctl -qw net.ipv6.conf.a0.accept_dad=0 net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
 		net.ipv4.tcp_fastopen=3 'net.ipv4.ping_group_range=0 2147483647'
-	in_outside sysctl -qw net.ipv6.conf.o0.accept_dad=0 net.ipv4.tcp_fastopen=3 net.mptcp.enabled=1
+	in_outside sysctl -qw net.ipv6.conf.o0.accept_dad=0 net.ipv4.tcp_fastopen=3
+	in_outside sysctl -qw net.mptcp.enabled=1 2>/dev/null
 	in_agent ip addr add $AGENT4/24 dev a0
 	in_agent ip addr add $AGENT6/64 dev a0
 	in_outside ip addr add 192.0.2.1/24 dev o0

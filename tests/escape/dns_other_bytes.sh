@@ -12,9 +12,10 @@ other_bytes() {
 	    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 	    sock.connect((job.RESOLVER, 53))
 	    with open("question", "wb+") as pages:
-	        pages.write(job.question("feed.example"))
+	        size = pages.write(job.question("feed.example"))
 	        pages.flush()
-	        os.sendfile(sock.fileno(), pages.fileno(), 0, 1000)
+	        # No more than there is: 5.10 would wait for the rest and send nothing.
+	        os.sendfile(sock.fileno(), pages.fileno(), 0, size)
 	    raise SystemExit
 	sock = socket.create_connection((job.RESOLVER, 53), 5)
 	message = job.framed(job.question("feed.example"))
