@@ -4,7 +4,7 @@
  * processes, its environments. One program that is told by its name what to do:
  *
  *   node AgentService.js		starts bin/Agent.Listener run, and passes SIGINT on
- *   Agent.Listener run			takes jobs from the folder `queue`: NAME.job becomes NAME.taken
+ *   Agent.Listener run			takes jobs from the folder `queue`: NAME.job to NAME.taken
  *   Agent.Worker spawnclient IN OUT	one a job, which it reads from IN
  *   Agent.PluginHost task		its first direct child, as for a checkout
  *   node HANDLER.js			runs the job's step, a shell script
