@@ -186,6 +186,32 @@ uninstall: ## remove what install put in place
 	rm -f $(DESTDIR)$(PREFIX)/bin/buildfence
 	rm -rf $(DESTDIR)$(PREFIX)/share/buildfence
 
+# Units of systemd, a drop-in for agents' units, and the generator that places it. A staged install
+# (DESTDIR) touches no running system.
+SYSTEMD_UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+SYSTEMD_GENERATOR_DIR ?= $(PREFIX)/lib/systemd/system-generators
+placed = set -o pipefail; sed -e 's,@BINDIR@,$(PREFIX)/bin,g' -e 's,@SHAREDIR@,$(PREFIX)/share/buildfence,g' userspace/systemd/$(1).in \
+	| install -D -m $(2) /dev/stdin $(DESTDIR)$(3)/$(1)
+running_systemd = [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]
+
+.PHONY: install-units uninstall-units
+install: install-units
+install-units:
+	$(call placed,buildfence.service,0644,$(SYSTEMD_UNIT_DIR))
+	$(call placed,agent-required.conf,0644,$(PREFIX)/share/buildfence)
+	$(call placed,agent-optional.conf,0644,$(PREFIX)/share/buildfence)
+	$(call placed,buildfence-agents,0755,$(SYSTEMD_GENERATOR_DIR))
+	if $(running_systemd); then systemctl daemon-reload && \
+		echo 'then: systemctl enable buildfence && systemctl restart buildfence'; fi
+
+# Stopping the daemon leaves its guards in force, so they are taken off too. Records stay.
+uninstall: uninstall-units
+uninstall-units:
+	-if $(running_systemd); then systemctl disable --now buildfence.service; fi
+	rm -f $(DESTDIR)$(SYSTEMD_UNIT_DIR)/buildfence.service $(DESTDIR)$(SYSTEMD_GENERATOR_DIR)/buildfence-agents
+	if $(running_systemd); then systemctl daemon-reload; rm -rf /sys/fs/bpf/buildfence /run/buildfence; \
+		echo 'nothing is guarded any more; records stay in /var/log/buildfence'; fi
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf $(O)

@@ -24,7 +24,11 @@ $(O)/vmtest/features.bpf.o: vmtest/features.bpf.c $(O)/flags
 .PHONY: vmtest vmtest-programs
 vmtest-programs: test-programs $(VMTEST_PROGRAMS)
 
-vmtest: ## the tests on kernels 5.10 to 7.3 (root; KERNEL=6.1 for one, CASE=pattern for some)
+ifeq ($(KERNEL),systemd)
+vmtest: vmtest-systemd
+else
+vmtest: ## the tests on kernels 5.10 to 7.3 (root; KERNEL=6.1 or systemd for one, CASE=pattern for some)
 	@tests/deps build check vmtest
 	@$(MAKE) --no-print-directory vmtest-programs
 	@O=$(O) CASE='$(CASE)' vmtest/run $(KERNEL)
+endif

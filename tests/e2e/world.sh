@@ -74,9 +74,12 @@ OUTSIDE="nsenter --net=/run/netns/outside"
 in_agent() { $AGENT "$@"; }
 in_outside() { $OUTSIDE "$@"; }
 
+# Where jobs run: a namespace of its own.
+world_agent_side() { ip netns add agent; }
+
 world_links() {
 	mount -t tmpfs none /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs none /run/netns; }
-	ip netns add agent
+	world_agent_side
 	ip netns add outside
 	in_agent ip link set lo up
 	in_outside ip link set lo up

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0
+# The machine with systemd gets what `make install` would put on it, linked statically, so that it
+# runs there wherever it was built; and the stand-in for an agent.
+
+$(O)/tests/systemd/agent: tests/systemd/agent.c $(O)/flags
+	$(say) CC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@
+
+.PHONY: vmtest-systemd installed
+installed:
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all $(O)/static/tests/systemd/agent
+	@rm -rf $(O)/installed
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
+
+vmtest-systemd: ## installed, rebooted, used by an agent and uninstalled where systemd is PID 1 (root)
+	@tests/deps build check vmtest
+	@$(MAKE) --no-print-directory installed
+	@O=$(O) CASE='$(CASE)' vmtest/systemd
