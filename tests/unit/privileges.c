@@ -3,8 +3,11 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -92,7 +95,10 @@ static void forbidden_try(int fd)
 		TRY(execve("/bin/true", arguments, NULL)),
 		TRY(syscall(SYS_execveat, AT_FDCWD, "/bin/true", arguments, NULL, 0)),
 		TRY(fork()),
-		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWNS, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWUSER, 0, 0, 0, 0)),
 		TRY(kill(getppid(), SIGTERM)),
 		TRY(syscall(SYS_tgkill, getppid(), getppid(), SIGTERM)),
 		TRY(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)),
@@ -147,6 +153,39 @@ Test(privileges, what_the_daemon_never_does_is_refused)
 	if (geteuid())
 		cr_skip_test("needs root, to have something to give up");
 	dropped_run(forbidden_try, text, sizeof(text));
+	cr_expect_str_eq(text, "");
+}
+
+static void *thread_run(void *argument)
+{
+	*(bool *)argument = true;
+	return NULL;
+}
+
+/* Processes by clone3() are refused as threads are, but the C library makes those by clone(). */
+static void thread_try(int fd)
+{
+	struct clone_args arguments = { .exit_signal = SIGCHLD };
+	pthread_t thread;
+	bool ran = false;
+	int error;
+
+	if (syscall(SYS_clone3, &arguments, sizeof(arguments)) != -1 || errno != ENOSYS)
+		dprintf(fd, "clone3: %s\n", strerror(errno));
+	error = pthread_create(&thread, NULL, thread_run, &ran);
+	if (!error)
+		error = pthread_join(thread, NULL);
+	if (error || !ran)
+		dprintf(fd, "a thread: %s\n", strerror(error));
+}
+
+Test(privileges, threads_can_be_made_and_processes_cannot)
+{
+	char text[4096];
+
+	if (geteuid())
+		cr_skip_test("needs root, to have something to give up");
+	dropped_run(thread_try, text, sizeof(text));
 	cr_expect_str_eq(text, "");
 }
 
