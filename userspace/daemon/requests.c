@@ -24,6 +24,7 @@
 #include "policy/write.h"
 
 #define JOB_NAME_MAX	200	/* of a job's name */
+#define PATH_SHOWN	120	/* of one that is refused */
 
 struct call {
 	struct daemon *daemon;
@@ -50,13 +51,21 @@ static void answer_attach(const struct call *call)
 {
 	const char *name = text_of(call, "job"), *cgroup = text_of(call, "cgroup");
 	const char *policy = text_of(call, "policy");
-	_cleanup_free_ char *why = NULL;
+	_cleanup_free_ char *why = NULL, *escaped = NULL;
 	int error;
 
 	if (!name || !*name || strlen(name) > JOB_NAME_MAX || !cgroup || *cgroup != '/') {
 		control_answer_error(call->answer, "attach needs 'job', a name of at most %d "
 				     "bytes, and 'cgroup', a path from cgroup2's root",
 				     JOB_NAME_MAX);
+		return;
+	}
+	/* Who is what is found by comparing paths. */
+	if (!cgroup_path_is_plain(cgroup)) {
+		escaped = escape_string(cgroup, PATH_SHOWN);
+		control_answer_error(call->answer, "'%s' is not a path from cgroup2's root; write "
+				     "it as in /system.slice/agent.service, without '.', '..' and "
+				     "empty parts", escaped ? escaped : "?");
 		return;
 	}
 	if (!policy)
