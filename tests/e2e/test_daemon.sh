@@ -142,6 +142,28 @@ test_daemon_events_follow_and_a_job_sees_only_its_own() {
 	nothing_left
 }
 
+# Root in a job asks, and ends before the daemon looks who asked; its child reads the answer.
+test_daemon_root_in_a_job_cannot_hide_behind_its_end() {
+	daemon_with_feed
+	cat >"$CASE/ask.py" <<-'END'
+	import os, signal, socket, sys, time
+	path, daemon, out = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+	sock = socket.socket(socket.AF_UNIX)
+	os.kill(daemon, signal.SIGSTOP)
+	sock.connect(path)
+	sock.send(b'{"request":"jobs"}\n')
+	if not os.fork():
+	    time.sleep(0.3)
+	    os.kill(daemon, signal.SIGCONT)
+	    open(out, "wb").write(sock.recv(65536))
+	END
+	forge alpha "$PYTHON" "$CASE/ask.py" "$SOCKET" $DAEMON "$CASE/answer"
+	wait_until 10 test -s "$CASE/answer" || fail "the daemon did not answer"
+	grep -q 'for root only' "$CASE/answer" || fail "it got: $(cat "$CASE/answer")"
+	ctl jobs --json >/dev/null || fail "root outside may not ask"
+	nothing_left
+}
+
 test_daemon_gives_up_what_it_does_not_need() {
 	daemon_with_feed
 	local status=/proc/$DAEMON/status

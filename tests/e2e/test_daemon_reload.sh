@@ -143,3 +143,25 @@ test_daemon_stopped_the_guard_stays() {
 	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
 	nothing_left
 }
+
+# One job ends and another is refused something while nobody is there to write either down.
+test_daemon_killed_jobs_end_and_go_on_without_it() {
+	policy_feed
+	config </dev/null
+	daemon_start
+	records_are
+	local name
+	for name in first second; do
+		mkdir "$CASE_CGROUP/$name"
+		ctl attach --job $name --cgroup "$CASE_CGROUP/$name" || fail "cannot attach $name"
+	done
+	daemon_kill KILL
+	rmdir "$CASE_CGROUP/first"
+	! in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/second" \
+		$JOB tcp $EVIL4 8080 2>/dev/null || fail "the second job reached $EVIL4"
+	daemon_start
+	count JobName=second EventResult=Failure
+	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
+	rmdir "$CASE_CGROUP/second"
+	nothing_left
+}

@@ -3,8 +3,8 @@
  * The peer of a connection, as the kernel noted it at connect(). What remains open: who connected
  * may hand the connection to a process of another cgroup, which then speaks for the first one (that
  * one could have passed on what it reads as well); and before 6.5, which has no SO_PEERPIDFD, a pid
- * given away again between connect() and pidfd_open() lets the new process's cgroup be read. Only
- * what a job may read of its own depends on the cgroup; what root may do depends on the user alone.
+ * given away again between connect() and pidfd_open() lets the new process's cgroup be read. What a
+ * job may read of its own depends on the cgroup, and whether root may do what root may.
  */
 #include "control/peer.h"
 

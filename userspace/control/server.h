@@ -20,7 +20,7 @@ struct loop;
 
 /*
  * Who connected. `cgroup` is the path from cgroup2's root, or NULL when it is not known (the
- * process has ended, is of another PID namespace, ...): then it is in no job.
+ * process has ended, is of another PID namespace, ...): then it may be in a job or not.
  */
 struct control_peer {
 	uid_t uid;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the daemon answers on its socket. Root may ask for anything, unless it is root within a
- * guarded cgroup: who is guarded shall not take its guard off. Everybody else may ask whether the
+ * guarded cgroup, or in one that is not known: who is guarded shall not take its guard off.
+ * Everybody else may ask whether the
  * daemon runs, whether they are guarded, and for the records of the job that they are in.
  */
 #include <errno.h>
@@ -288,13 +289,15 @@ void request_answer(const struct control_peer *peer, const json_t *request,
 	const char *name = text_of(&call, "request");
 	_cleanup_free_ char *escaped = NULL;
 
-	call.privileged = !peer->uid && !call.peer_job;
+	/* Who ended behind its connection left it to somebody who may be in a job. */
+	call.privileged = !peer->uid && peer->cgroup && !call.peer_job;
 	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].name, name))
 			continue;
 		if (!call.privileged && !kinds[i].for_all) {
 			control_answer_error(ret_answer, "'%s' is for root only, and not from "
-					     "within a guarded cgroup", name);
+					     "within a guarded cgroup; whoever asks must wait for "
+					     "the answer", name);
 			return;
 		}
 		ret_answer->body = json_object();

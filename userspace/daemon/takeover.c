@@ -6,7 +6,7 @@
  *	record	programs	cgroup		then
  *	yes	all, policy	there		it goes on
  *	yes	some		there		attaching is finished: never opened again
- *	yes	none		there		killed before it began: taken back
+ *	yes	none		any		it never began, or has ended: last counts, all given back
  *	yes	any		gone		it has ended: last counts, all given back
  *	no	any		there		it goes on, with a name made up and its policy
  *	no	none		-		tables without a job: removed
@@ -141,64 +141,51 @@ static int job_make_up(struct takeover *takeover, const struct guard_found *foun
 	return 0;
 }
 
-/* Nothing was attached: the predecessor died before the job began. */
-static void job_take_back(struct jobs *jobs, struct job *job)
-{
-	if (job->origin == JOB_WORKER)
-		cgroup_remove(jobs->parts.home->fd, strrchr(job->cgroup, '/') + 1);
-	job_finish(jobs, job);
-}
-
 /* Programs are attached; not all of them perhaps, and perhaps no policy is named yet. */
-static int job_attach_rest(struct jobs *jobs, struct job *job, const struct guard_found *found)
+static void job_attach_rest(struct jobs *jobs, struct job *job)
 {
 	struct jobs_parts *parts = &jobs->parts;
 	struct diagnostics diag = { .out = stderr };
 	_cleanup_close_ int fd = home_cgroup_open(parts->home, job->cgroup);
 	struct loaded *loaded;
 	uint32_t generation;
-	int error;
+	int error = fd < 0 ? fd : 0;
 
-	if (fd < 0)
-		return fd;
-	error = policies_get(parts->policies, job->policy_source, &diag, &loaded);
-	if (error) {
-		log_error("job '%s' was half attached, and its policy '%s' cannot be used: it "
-			  "stays closed, to everything", job->name, job->policy_source);
-		return policies_adopt(parts->policies, job->policy_source, found->slot.policy,
-				      &job->loaded);
+	if (!error)
+		error = policies_get(parts->policies, job->policy_source, &diag, &loaded);
+	if (!error) {
+		error = guard_attach(parts->guard, fd, job->number, loaded->number,
+				     loaded->policy->mode, &generation, NULL);
+		if (error)
+			policies_put(parts->policies, loaded);
 	}
-	error = guard_attach(parts->guard, fd, job->number, loaded->number, loaded->policy->mode,
-			     &generation, NULL);
-	job_policy_note(parts->policies, job, loaded, generation);
-	return error;
+	if (error)
+		log_error("job '%s' is attached in part, and its policy '%s' cannot be put in force: "
+			  "%s; it stays as it is, closed if it never had one: begin it again",
+			  job->name, job->policy_source, strerror(-error));
+	else
+		job_policy_note(parts->policies, job, loaded, generation);
 }
 
-/* Returns whether the job goes on. */
+/*
+ * Returns whether the job goes on. What has ended is only marked here: its last reports, and with
+ * them those of jobs that nobody adopted yet, are taken when all have a policy.
+ */
 static bool job_adopt(struct takeover *takeover, struct job *job)
 {
 	struct jobs *jobs = takeover->jobs;
 	const struct guard_found *found = &takeover->found[job->number];
 	bool whole = found->links == GUARD_PROGRAMS && found->slot.job == job->number;
-	int error = policies_adopt(jobs->parts.policies, job->policy_source, found->slot.policy,
-				   &job->loaded);
 
+	takeover->error = policies_adopt(jobs->parts.policies, job->policy_source,
+					 found->slot.policy, &job->loaded);
+	if (takeover->error)
+		return false;
 	job->generation = found->slot.generation;
-	if (!error && found->cgroup_id && found->links && !whole)
-		error = job_attach_rest(jobs, job, found);
-	if (error && !takeover->error)
-		takeover->error = error;
-	if (error)
-		return true;
-	if (!found->links) {
-		job_take_back(jobs, job);
-		return false;
-	}
-	if (!found->cgroup_id || job_watch(jobs, job)) {
-		job->ended = true;
-		return false;
-	}
-	return true;
+	if (found->cgroup_id && found->links && !whole)
+		job_attach_rest(jobs, job);
+	job->ended = !found->links || !found->cgroup_id || job_watch(jobs, job);
+	return !job->ended;
 }
 
 /* --- all -------------------------------------------------------------------------------------- */

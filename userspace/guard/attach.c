@@ -190,10 +190,13 @@ int guard_attach(struct guard *guard, int cgroup_fd, uint32_t job, uint32_t poli
 int guard_job_policy_set(struct guard *guard, uint32_t job, uint32_t policy, enum guard_mode mode,
 			 uint32_t *ret_generation)
 {
-	struct job_slot slot = { .job = job, .policy = policy, .mode = mode };
+	struct job_slot slot = { .job = job, .policy = policy, .mode = mode }, before;
 	struct guard_job *entry = guard_job_get(guard, job);
 
 	if (!entry || !entry->cgroup_id || policy > guard->policies_max || !guard->policies[policy])
+		return -EINVAL;
+	/* Never attached as a whole: a policy would open what the missing programs do not judge. */
+	if (!slot_read(guard, entry->cgroup_id, &before) || before.job != job)
 		return -EINVAL;
 	return slot_write(guard, entry, &slot, ret_generation);
 }
