@@ -348,6 +348,8 @@ static int control_prepare(struct daemon *daemon)
 
 	if (error)
 		log_error("cannot listen at %s: %s", config->socket, strerror(-error));
+	else
+		control_trust(daemon->control, request_trust);
 	return error;
 }
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the daemon answers on its socket. Root may ask for anything, unless it is root within a
- * guarded cgroup, or in one that is not known: who is guarded shall not take its guard off.
- * Everybody else may ask whether the
- * daemon runs, whether they are guarded, and for the records of the job that they are in.
+ * guarded cgroup, or may be: who is guarded shall not take its guard off. Everybody else may ask
+ * whether the daemon runs, whether they are guarded, and for the records of the job they are in.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -275,6 +274,17 @@ static const struct request_kind {
 	{ "events", true, answer_events },
 };
 
+/*
+ * Whose cgroup is not known may be in a job: its process connected and ended, and another one that
+ * has the same connection waits for the answer.
+ */
+bool request_trust(const struct control_peer *peer, void *context)
+{
+	const struct daemon *daemon = context;
+
+	return peer->cgroup && !job_by_cgroup(daemon->jobs, peer->cgroup);
+}
+
 void request_answer(const struct control_peer *peer, const json_t *request,
 		    struct control_answer *ret_answer, void *context)
 {
@@ -289,8 +299,8 @@ void request_answer(const struct control_peer *peer, const json_t *request,
 	const char *name = text_of(&call, "request");
 	_cleanup_free_ char *escaped = NULL;
 
-	/* Who ended behind its connection left it to somebody who may be in a job. */
-	call.privileged = !peer->uid && peer->cgroup && !call.peer_job;
+	/* Once more: it may have become a job since it connected. */
+	call.privileged = peer->trusted && !call.peer_job;
 	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].name, name))
 			continue;
