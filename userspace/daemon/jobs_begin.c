@@ -300,17 +300,19 @@ int jobs_worker_begin(struct jobs *jobs, const struct worker *worker, const char
 	error = job_prepare(jobs, job, ret_error);
 	if (!error) {
 		fd = worker_cgroup_guard(jobs, job, ret_error);
-		error = fd < 0 ? fd : cgroup_move(fd, worker->pid);
+		error = fd < 0 ? fd : job_watch(jobs, job);
 	}
+	/* The last thing that may fail: what is undone below must not be around a process. */
 	if (!error)
-		error = job_watch(jobs, job);
+		error = cgroup_move(fd, worker->pid);
 	if (error) {
 		if (error != -ESRCH && !*ret_error)
-			error_say(ret_error, "cannot move process %d into its cgroup: %s",
+			error_say(ret_error, "cannot move process %d into a cgroup of its own: %s",
 				  worker->pid, strerror(-error));
 		job_undo(jobs, job);
 		return error;
 	}
+	populated_read(job);
 	jobs_add(jobs, job);
 	*ret_job = job;
 	return 0;
