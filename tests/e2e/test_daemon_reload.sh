@@ -77,6 +77,21 @@ test_daemon_reload_refuses_a_bad_policy() {
 	nothing_left
 }
 
+# Without a descriptor to spare there is no new watch for workers: then the old one stays, whole.
+test_daemon_reload_that_fails_half_way_changes_nothing() {
+	daemon_with_feed
+	local room
+	for room in 2 3 4 6 8; do
+		prlimit --pid $DAEMON --nofile=$(($(ls "/proc/$DAEMON/fd" | wc -l) + room)):
+		! ctl reload 2>"$CASE/reload" || break
+	done
+	prlimit --pid $DAEMON --nofile=4096:
+	grep -q "workers" "$CASE/reload" || fail "no reload failed at the watch: $(cat "$CASE/reload")"
+	forge alpha $JOB tcp $EVIL4 8080 2>/dev/null && fail "the job reached $EVIL4"
+	recorded ForgeJobId=alpha Reason=not-allowed
+	nothing_left
+}
+
 # No allowed packet is lost while policies change under 50 jobs.
 test_daemon_reload_under_traffic_loses_nothing() {
 	daemon_with_feed
