@@ -74,7 +74,8 @@ static void worker_seen(const struct worker *worker, void *context)
 	scene->workers++;
 	snprintf(scene->worker_cgroup, sizeof(scene->worker_cgroup), "%s", worker->cgroup);
 	if (scene->add) {
-		int error = watch_worker_add(scene->watch, worker->pid, worker->kind);
+		int error = watch_worker_add(scene->watch, worker->pid, worker->start_ticks,
+					     worker->kind);
 
 		cr_expect(!error || error == -ESRCH, "%d", error);
 	}
@@ -321,7 +322,7 @@ Test(watch, a_worker_that_is_gone_is_no_error)
 	scene_start(&scene, NULL, LISTENER, "./Agent.Worker -c :; echo >done; read x <&9; :");
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 0, 0);
-	cr_expect_eq(watch_worker_add(scene.watch, 0x7ffffff0, &kinds[0]), -ESRCH);
+	cr_expect_eq(watch_worker_add(scene.watch, 0x7ffffff0, 1, &kinds[0]), -ESRCH);
 	watch_worker_remove(scene.watch, 0x7ffffff0);
 }
 
@@ -375,8 +376,12 @@ Test(watch, a_child_that_runs_already_tells_it_too)
 		    "./Agent.Worker -c 'SYSTEM_JOBID=early ./step -c \"echo >done; read x <&9; :\"; :'; :");
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 1, 0);
-	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid, &kinds[0]), 0);
-	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid, &kinds[0]), 0);
+	/* The same number, of a process that was there before. */
+	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid,
+				      scene.worker[0].start_ticks - 1, &kinds[0]), -ESRCH);
+	for (int again = 0; again < 2; again++)
+		cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid,
+					      scene.worker[0].start_ticks, &kinds[0]), 0);
 	scene_expect(&scene, 1, 1);
 	cr_expect_str_eq(scene.job, "early");
 }

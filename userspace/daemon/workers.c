@@ -35,8 +35,9 @@ static void worker_take(const struct worker *worker, void *context)
 		return;
 	}
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
-	error = watch_worker_add(daemon->watch, worker->pid, worker->kind);
-	if (error)
+	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
+				 worker->kind);
+	if (error && error != -ESRCH)
 		log_error("job '%s' will have no name of its pipeline: %s", job->name,
 			  strerror(-error));
 }
@@ -104,7 +105,7 @@ static void identity_await(struct job *job, void *context)
 	const struct agent_kind *kind = job->kind ? kind_find(daemon->config, job->kind) : NULL;
 
 	if (kind && job->worker && !job->ended && !job->identity)
-		watch_worker_add(daemon->watch, job->worker, kind);
+		watch_worker_add(daemon->watch, job->worker, job->worker_start, kind);
 }
 
 int workers_prepare(struct daemon *daemon, const struct config *config, struct watch **ret_watch)

@@ -80,9 +80,11 @@ int watch_scan(struct watch *watch, worker_fn worker, void *context);
  * Wants to know what a worker works on: a later watch_read() calls identity_fn, never this
  * function. Its first direct child whose environment names the job counts, also one that runs
  * already; or its own environment, where the kind says so. Adding a worker again changes nothing.
- * Returns 0, -ESRCH (it has ended), -E2BIG (too many), or another -errno.
+ * Returns 0, -ESRCH (the one that began at `start_ticks` has ended), -E2BIG (too many), or another
+ * -errno.
  */
-int watch_worker_add(struct watch *watch, pid_t worker, const struct agent_kind *kind);
+int watch_worker_add(struct watch *watch, pid_t worker, uint64_t start_ticks,
+		     const struct agent_kind *kind);
 
 /* Waits no longer. Nothing happens for a worker that is not there. */
 void watch_worker_remove(struct watch *watch, pid_t worker);
