@@ -471,6 +471,32 @@ Test(watch, a_thousand_other_programs_a_second_lose_nothing, .timeout = 120)
 	cr_expect_eq(watch_lost(scene.watch), 0);
 }
 
+/* Who begins programs faster than we look at them must not keep a loop from its other work. */
+Test(watch, many_reports_are_read_in_several_turns, .timeout = 120)
+{
+	/* Of a name that no other test waits for. */
+	static const struct agent_kind kind = {
+		.name = "many", .worker = "Many.Worker", .parent = "Agent.Listener",
+	};
+	_cleanup_scene_ struct scene scene;
+	struct pollfd readable = { .events = POLLIN };
+	unsigned int turns = 0;
+
+	scene_make(&scene, 0);
+	watch_close(TAKE_PTR(scene.watch));
+	cr_assert_eq(watch_open(&kind, 1, &scene.watch), 0);
+	program_copy(&scene, "Many.Worker");
+	scene_start(&scene, NULL, LISTENER,
+		    "i=0; while [ $i -lt 600 ]; do ./Many.Worker -c :; i=$((i + 1)); done; "
+		    "echo >done; read x <&9; :");
+	scene_wait(&scene, 1);
+	readable.fd = watch_fd(scene.watch);
+	for (; turns < 50 && poll(&readable, 1, 0) > 0; turns++)
+		scene_read(&scene);
+	cr_expect_geq(turns, 3);
+	cr_expect_lt(turns, 50, "it stays readable");
+}
+
 Test(watch, when_the_ring_is_full_proc_is_searched, .timeout = 120)
 {
 	_cleanup_scene_ struct scene scene;

@@ -65,7 +65,8 @@ void watch_close(struct watch *watch);
 int watch_fd(const struct watch *watch);
 
 /*
- * Calls back for everything that happened since the last call. Where the kernel had to drop
+ * Calls back for what happened since the last call; where that is very much, the descriptor stays
+ * readable and the next call goes on. Where the kernel had to drop
  * something, /proc is searched instead: then a worker may be reported that was reported before.
  * Call it also once a second: a drop may come without anything that makes the descriptor readable.
  * A worker that has ended by now is no error and not reported. Returns 0, or -errno when something
