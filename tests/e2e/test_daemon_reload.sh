@@ -92,6 +92,37 @@ test_daemon_reload_that_fails_half_way_changes_nothing() {
 	nothing_left
 }
 
+policies_loaded() { ctl status --json | grep -o '"source"' | wc -l; }
+
+# Many jobs of other agents, each with a policy file of its own: none stays behind, none is stale.
+test_daemon_reload_is_not_needed_for_policies_of_attach() {
+	policy_feed
+	config <<-END
+	policies:
+	  - { definition: a, policy: $CASE/policy.yaml }
+	  - { definition: b, policy: $CASE/second.yaml }
+	  - { definition: c, policy: $CASE/second.yaml }
+	limits: { policies: 2 }
+	END
+	cp policy.yaml second.yaml
+	daemon_start
+	[ "$(policies_loaded)" = 2 ] || fail "not loaded once each: $(ctl status --json)"
+	mkdir "$CASE_CGROUP/other"
+	local i
+	for i in $(seq 8); do
+		printf 'version: 1\nallow: [ https://feed%d.example ]\n' "$i" >"$CASE/own.yaml"
+		ctl attach --job other --cgroup "$CASE_CGROUP/other" --policy "$CASE/own.yaml" || fail "attach $i"
+		ctl jobs --json | grep -o '"policy_hash": *"[^"]*"' >>"$CASE/hashes"
+		ctl detach --job other || fail "detach $i"
+		sleep 1
+	done
+	[ "$(sort -u "$CASE/hashes" | wc -l)" = 8 ] || fail "the policy is not what the file says: $(cat "$CASE/hashes")"
+	wait_until 10 policies_are 2 || fail "policies stay behind: $(ctl status --json)"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
+policies_are() { [ "$(policies_loaded)" = "$1" ]; }
+
 # No allowed packet is lost while policies change under 50 jobs.
 test_daemon_reload_under_traffic_loses_nothing() {
 	daemon_with_feed
