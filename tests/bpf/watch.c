@@ -74,7 +74,8 @@ static void worker_seen(const struct worker *worker, void *context)
 	scene->workers++;
 	snprintf(scene->worker_cgroup, sizeof(scene->worker_cgroup), "%s", worker->cgroup);
 	if (scene->add) {
-		int error = watch_worker_add(scene->watch, worker->pid, worker->kind);
+		int error = watch_worker_add(scene->watch, worker->pid, worker->start_ticks,
+					     worker->kind);
 
 		cr_expect(!error || error == -ESRCH, "%d", error);
 	}
@@ -321,7 +322,7 @@ Test(watch, a_worker_that_is_gone_is_no_error)
 	scene_start(&scene, NULL, LISTENER, "./Agent.Worker -c :; echo >done; read x <&9; :");
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 0, 0);
-	cr_expect_eq(watch_worker_add(scene.watch, 0x7ffffff0, &kinds[0]), -ESRCH);
+	cr_expect_eq(watch_worker_add(scene.watch, 0x7ffffff0, 1, &kinds[0]), -ESRCH);
 	watch_worker_remove(scene.watch, 0x7ffffff0);
 }
 
@@ -375,8 +376,12 @@ Test(watch, a_child_that_runs_already_tells_it_too)
 		    "./Agent.Worker -c 'SYSTEM_JOBID=early ./step -c \"echo >done; read x <&9; :\"; :'; :");
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 1, 0);
-	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid, &kinds[0]), 0);
-	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid, &kinds[0]), 0);
+	/* The same number, of a process that was there before. */
+	cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid,
+				      scene.worker[0].start_ticks - 1, &kinds[0]), -ESRCH);
+	for (int again = 0; again < 2; again++)
+		cr_assert_eq(watch_worker_add(scene.watch, scene.worker[0].pid,
+					      scene.worker[0].start_ticks, &kinds[0]), 0);
 	scene_expect(&scene, 1, 1);
 	cr_expect_str_eq(scene.job, "early");
 }
@@ -464,6 +469,32 @@ Test(watch, a_thousand_other_programs_a_second_lose_nothing, .timeout = 120)
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 20, 0);
 	cr_expect_eq(watch_lost(scene.watch), 0);
+}
+
+/* Who begins programs faster than we look at them must not keep a loop from its other work. */
+Test(watch, many_reports_are_read_in_several_turns, .timeout = 120)
+{
+	/* Of a name that no other test waits for. */
+	static const struct agent_kind kind = {
+		.name = "many", .worker = "Many.Worker", .parent = "Agent.Listener",
+	};
+	_cleanup_scene_ struct scene scene;
+	struct pollfd readable = { .events = POLLIN };
+	unsigned int turns = 0;
+
+	scene_make(&scene, 0);
+	watch_close(TAKE_PTR(scene.watch));
+	cr_assert_eq(watch_open(&kind, 1, &scene.watch), 0);
+	program_copy(&scene, "Many.Worker");
+	scene_start(&scene, NULL, LISTENER,
+		    "i=0; while [ $i -lt 600 ]; do ./Many.Worker -c :; i=$((i + 1)); done; "
+		    "echo >done; read x <&9; :");
+	scene_wait(&scene, 1);
+	readable.fd = watch_fd(scene.watch);
+	for (; turns < 50 && poll(&readable, 1, 0) > 0; turns++)
+		scene_read(&scene);
+	cr_expect_geq(turns, 3);
+	cr_expect_lt(turns, 50, "it stays readable");
 }
 
 Test(watch, when_the_ring_is_full_proc_is_searched, .timeout = 120)

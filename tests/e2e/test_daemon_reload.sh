@@ -69,6 +69,52 @@ test_daemon_reload_refuses_a_bad_policy() {
 	nothing_left
 }
 
+# Without a descriptor to spare there is no new watch for workers: then the old one stays, whole.
+test_daemon_reload_that_fails_half_way_changes_nothing() {
+	daemon_with_feed
+	local room
+	for room in 2 3 4 6 8; do
+		prlimit --pid $DAEMON --nofile=$(($(ls "/proc/$DAEMON/fd" | wc -l) + room)):
+		! ctl reload 2>"$CASE/reload" || break
+	done
+	prlimit --pid $DAEMON --nofile=4096:
+	grep -q "workers" "$CASE/reload" || fail "no reload failed at the watch: $(cat "$CASE/reload")"
+	forge alpha $JOB tcp $EVIL4 8080 2>/dev/null && fail "the job reached $EVIL4"
+	recorded ForgeJobId=alpha Reason=not-allowed
+	nothing_left
+}
+
+policies_loaded() { ctl status --json | grep -o '"source"' | wc -l; }
+
+# Many jobs of other agents, each with a policy file of its own: none stays behind, none is stale.
+test_daemon_reload_is_not_needed_for_policies_of_attach() {
+	policy_feed
+	config <<-END
+	policies:
+	  - { definition: a, policy: $CASE/policy.yaml }
+	  - { definition: b, policy: $CASE/second.yaml }
+	  - { definition: c, policy: $CASE/second.yaml }
+	limits: { policies: 2 }
+	END
+	cp policy.yaml second.yaml
+	daemon_start
+	[ "$(policies_loaded)" = 2 ] || fail "not loaded once each: $(ctl status --json)"
+	mkdir "$CASE_CGROUP/other"
+	local i
+	for i in $(seq 8); do
+		printf 'version: 1\nallow: [ https://feed%d.example ]\n' "$i" >"$CASE/own.yaml"
+		ctl attach --job other --cgroup "$CASE_CGROUP/other" --policy "$CASE/own.yaml" || fail "attach $i"
+		ctl jobs --json | grep -o '"policy_hash": *"[^"]*"' >>"$CASE/hashes"
+		ctl detach --job other || fail "detach $i"
+		sleep 1
+	done
+	[ "$(sort -u "$CASE/hashes" | wc -l)" = 8 ] || fail "the policy is not what the file says: $(cat "$CASE/hashes")"
+	wait_until 10 policies_are 2 || fail "policies stay behind: $(ctl status --json)"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
+policies_are() { [ "$(policies_loaded)" = "$1" ]; }
+
 # No allowed packet is lost while policies change under 50 jobs.
 test_daemon_reload_under_traffic_loses_nothing() {
 	daemon_with_feed

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "daemon/description.h"
 #include "daemon/job.h"
+#include "daemon/jobs_internal.h"
 #include "daemon/policies.h"
 #include "daemon/store.h"
 #include "event/sink.h"
@@ -186,6 +187,37 @@ Test(daemon_state, a_record_is_told_by_the_policy_that_made_it)
 	job_event(job, 10, &known);
 	cr_assert_not(known);
 	job_free(NULL, job);
+}
+
+/* What a worker left behind keeps its job, while a later job's worker gets its number. */
+Test(daemon_state, a_number_that_was_given_away_is_the_later_workers)
+{
+	struct job before = { .number = 1, .worker = 4711, .worker_start = 100 };
+	struct job now = { .number = 2, .worker = 4711, .worker_start = 200 };
+	struct job other = { .number = 3, .worker = 4712, .worker_start = 300 };
+	struct job *by_number[][4] = {
+		{ NULL, &before, &now, &other }, { NULL, &now, &other, &before },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(by_number); i++) {
+		const struct jobs jobs = { .parts.jobs_max = 3, .by_number = by_number[i] };
+
+		cr_assert_eq(job_by_worker(&jobs, 4711), &now);
+		cr_assert_null(job_by_worker(&jobs, 4713));
+	}
+}
+
+Test(daemon_state, a_cgroup_has_one_path_only)
+{
+	static const char *const plain[] = { "/a", "/a/b", "/a/..b/.c", "/system.slice/a\\x2db" };
+	static const char *const others[] = {
+		"", "/", "a", "//", "/a/", "//a", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/..",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
+		cr_expect(cgroup_path_is_plain(plain[i]), "%s", plain[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		cr_expect_not(cgroup_path_is_plain(others[i]), "%s", others[i]);
 }
 
 struct tail_case {

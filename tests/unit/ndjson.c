@@ -166,11 +166,19 @@ Test(ndjson, the_longest_of_everything_stays_below_8_kib)
 {
 	struct event event = event_made("", REASON_DNS_NAME, HOOK_EGRESS);
 	static char quotes[4096], command_line[2048], process[512];
-	const char *identity[] = { "AzpBuildId=42", quotes, NULL };
+	static char pairs[20][300];	/* as many fields as an agent may have */
+	const char *identity[22] = { "AzpBuildId=42" };
 	struct event_job job = job_made;
+	json_t *record;
 
 	memset(quotes, '"', sizeof(quotes) - 1);
-	memcpy(quotes, "AzpJobId=", 9);
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		memset(pairs[i], '"', sizeof(pairs[i]) - 1);
+		identity[1 + i] = pairs[i];
+		memcpy(pairs[i], "Field", 5);
+		pairs[i][5] = (char)('a' + i);
+		pairs[i][6] = '=';
+	}
 	memset(command_line, '\\', sizeof(command_line) - 1);
 	memset(process, '\\', sizeof(process) - 1);
 	memset(event.name, '"', sizeof(event.name) - 1);
@@ -180,5 +188,9 @@ Test(ndjson, the_longest_of_everything_stays_below_8_kib)
 	event.job = &job;
 	event.process = process;
 	event.command_line = command_line;
-	json_decref(record_read(&event));
+	record = record_read(&event);
+	expect(record, "ProcessCommandLine", "(too long)");
+	expect(record, "AzpBuildId", "42");
+	cr_expect_geq(json_string_length(json_object_get(record, "JobName")), 250);
+	json_decref(record);
 }

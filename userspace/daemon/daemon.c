@@ -124,7 +124,10 @@ static bool differ(const char *one, const char *other)
 /* What cannot change while the daemon runs. */
 static void unchangeable_tell(const struct config *now, const struct config *next)
 {
-	if (strcmp(now->state, next->state) || strcmp(now->socket, next->socket) ||
+	bool moved = now->cgroup && next->cgroup ? strcmp(now->cgroup, next->cgroup) :
+						   now->cgroup != next->cgroup;
+
+	if (moved || strcmp(now->state, next->state) || strcmp(now->socket, next->socket) ||
 	    strcmp(now->pins, next->pins) || strcmp(now->records, next->records) ||
 	    differ(now->cgroup, next->cgroup) || now->jobs_max != next->jobs_max ||
 	    now->policies_max != next->policies_max || now->clients_max != next->clients_max)
@@ -173,27 +176,45 @@ static int config_read(const char *path, struct config **ret_config, char **ret_
 	return error;
 }
 
+static void error_say(char **ret_error, const char *what, int error)
+{
+	if (asprintf(ret_error, "%s: %s", what, strerror(-error)) < 0)
+		*ret_error = NULL;
+}
+
 int daemon_reload(struct daemon *daemon, char **ret_error)
 {
 	_cleanup_config_ struct config *config = NULL;
+	struct config *before = daemon->config;
+	struct watch *watch = NULL;
 	int error = config_read(daemon->config_path, &config, ret_error);
 
-	if (!error)
-		error = policies_renew(daemon, config, ret_error);
 	if (error)
 		return error;
-	unchangeable_tell(daemon->config, config);
-	/* The watch and the list of guarded cgroups still have the old one's strings. */
-	guarded_scan(daemon->guarded, config);
-	struct config *before = daemon->config;
-
+	/* All that can fail comes before anything that changes. */
+	error = records_reopen(daemon->records);
+	if (error) {
+		error_say(ret_error, "cannot open the records' file again", error);
+		return error;
+	}
+	error = workers_prepare(daemon, config, &watch);
+	if (error) {
+		error_say(ret_error, "cannot watch for agents' workers", error);
+		return error;
+	}
+	error = policies_renew(daemon, config, ret_error);
+	if (error) {
+		workers_drop(daemon, watch);
+		return error;
+	}
+	unchangeable_tell(before, config);
 	daemon->config = TAKE_PTR(config);
-	error = workers_renew(daemon);
-	if (!error)
-		error = records_reopen(daemon->records);
+	/* Until here, the watch and the list of guarded cgroups have the old one's strings. */
+	guarded_scan(daemon->guarded, daemon->config);
+	workers_begin(daemon, watch);
 	config_free(before);
 	log_info("reloaded %s", daemon->config->path);
-	return error;
+	return 0;
 }
 
 /* --- beginning -------------------------------------------------------------------------------- */
@@ -375,6 +396,7 @@ static void descriptors_allow(void)
 
 static int daemon_begin(struct daemon *daemon)
 {
+	struct watch *watch;
 	int error = config_read(daemon->config_path, &daemon->config, NULL);
 
 	if (error)
@@ -398,9 +420,11 @@ static int daemon_begin(struct daemon *daemon)
 	jobs_policies_renew(daemon->jobs);
 	policies_orphans_retire(daemon->policies);
 	guarded_scan(daemon->guarded, daemon->config);
-	error = workers_begin(daemon);
-	if (!error)
-		error = control_prepare(daemon);
+	error = workers_prepare(daemon, daemon->config, &watch);
+	if (error)
+		return error;
+	workers_begin(daemon, watch);
+	error = control_prepare(daemon);
 	if (!error)
 		error = privileges_prepare();
 	return error;

@@ -42,10 +42,15 @@ struct daemon {
 /* Reads configuration and policies anew. Returns 0, or -errno with *ret_error (to be freed). */
 int daemon_reload(struct daemon *daemon, char **ret_error);
 
-/* workers.c: sees agents' workers begin. Returns 0 or -errno. */
-int workers_begin(struct daemon *daemon);
-/* Watches for the agents of the configuration as it is now. */
-int workers_renew(struct daemon *daemon);
+/*
+ * workers.c: makes a watch for the agents of a configuration, which must live as long; NULL if it
+ * has none. The one in force stays until workers_begin(). Returns 0, or -errno (logged).
+ */
+int workers_prepare(struct daemon *daemon, const struct config *config, struct watch **ret_watch);
+/* Takes back what workers_prepare() made. NULL is fine. */
+void workers_drop(struct daemon *daemon, struct watch *watch);
+/* Sees agents' workers begin, and takes those that run: for the configuration as it is now. */
+void workers_begin(struct daemon *daemon, struct watch *watch);
 /* When the watch can be read, and once a second. `context` is the daemon. */
 void workers_read(void *context);
 /* Every few seconds: tries again what failed. */

@@ -83,13 +83,17 @@ struct job *job_by_name(const struct jobs *jobs, const char *name)
 
 struct job *job_by_worker(const struct jobs *jobs, pid_t worker)
 {
+	struct job *youngest = NULL;
+
+	/* An older one's worker has ended: its number was given away, though the job lives on. */
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
 
-		if (job && !job->ended && job->worker == worker)
-			return job;
+		if (job && !job->ended && job->worker == worker &&
+		    (!youngest || job->worker_start > youngest->worker_start))
+			youngest = job;
 	}
-	return NULL;
+	return youngest;
 }
 
 struct job *job_by_cgroup(const struct jobs *jobs, const char *cgroup)

@@ -83,6 +83,7 @@ void jobs_tick(struct jobs *jobs);
 void jobs_settle(struct jobs *jobs);
 
 struct job *job_by_name(const struct jobs *jobs, const char *name);
+/* Numbers of processes are given away again: the job whose worker has this one now. */
 struct job *job_by_worker(const struct jobs *jobs, pid_t worker);
 /* The innermost job that a cgroup belongs to, or NULL. */
 struct job *job_by_cgroup(const struct jobs *jobs, const char *cgroup);

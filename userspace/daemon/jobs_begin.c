@@ -160,6 +160,12 @@ static int attach_check(struct jobs *jobs, const char *name, const char *cgroup,
 {
 	struct job *same = job_by_name(jobs, name), *holder = job_by_cgroup(jobs, cgroup);
 
+	/* Everything below compares paths. */
+	if (strcmp(cgroup, "/") && !cgroup_path_is_plain(cgroup)) {
+		error_say(ret_error, "'%s' is no path of a cgroup from cgroup2's root: give it "
+			  "without '.', '..', '//' and a slash at its end", cgroup);
+		return -EINVAL;
+	}
 	if (same) {
 		error_say(ret_error, "a job '%s' is there already, in %s", name, same->cgroup);
 		return -EEXIST;
@@ -222,6 +228,15 @@ int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, con
 
 /* --- a worker --------------------------------------------------------------------------------- */
 
+/* An agent's name may come from a file of its user: it must not write lines of its own in a log. */
+static void name_clean(char *name)
+{
+	for (; *name; name++) {
+		if (*name < ' ' || *name > '~')
+			*name = '_';
+	}
+}
+
 static int worker_job_new(const struct worker *worker, const char *policy_source,
 			  struct job **ret_job)
 {
@@ -232,6 +247,8 @@ static int worker_job_new(const struct worker *worker, const char *policy_source
 		return -ENOMEM;
 	if (asprintf(&job->name, "%s.%d", who, worker->pid) < 0)
 		job->name = NULL;
+	if (job->name)
+		name_clean(job->name);
 	job->policy_source = strdup(policy_source);
 	job->agent = copy_or_null(worker->agent);
 	job->pool = copy_or_null(worker->pool);
@@ -300,17 +317,19 @@ int jobs_worker_begin(struct jobs *jobs, const struct worker *worker, const char
 	error = job_prepare(jobs, job, ret_error);
 	if (!error) {
 		fd = worker_cgroup_guard(jobs, job, ret_error);
-		error = fd < 0 ? fd : cgroup_move(fd, worker->pid);
+		error = fd < 0 ? fd : job_watch(jobs, job);
 	}
+	/* The last thing that may fail: what is undone below must not be around a process. */
 	if (!error)
-		error = job_watch(jobs, job);
+		error = cgroup_move(fd, worker->pid);
 	if (error) {
 		if (error != -ESRCH && !*ret_error)
-			error_say(ret_error, "cannot move process %d into its cgroup: %s",
+			error_say(ret_error, "cannot move process %d into a cgroup of its own: %s",
 				  worker->pid, strerror(-error));
 		job_undo(jobs, job);
 		return error;
 	}
+	populated_read(job);
 	jobs_add(jobs, job);
 	*ret_job = job;
 	return 0;

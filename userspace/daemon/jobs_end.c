@@ -59,7 +59,7 @@ void job_end(struct jobs *jobs, struct job *job)
 		/* Something lives in it again, or a cgroup below is held: look again later. */
 		if (error)
 			return;
-		if (job->worker)
+		if (job->worker && job_by_worker(jobs, job->worker) == job)
 			parts->worker_gone(job->worker, parts->context);
 	}
 	if (job->events_fd >= 0) {

@@ -282,7 +282,7 @@ void policies_put(struct policies *policies, struct loaded *loaded)
 {
 	uint32_t number;
 
-	if (!loaded || --loaded->references || !loaded->replaced)
+	if (!loaded || --loaded->references || (loaded->named && !loaded->replaced))
 		return;
 	number = loaded->number;
 	item_remove(policies, loaded);
@@ -315,9 +315,9 @@ struct change {
 	struct loaded *to;
 };
 
-static bool source_is_named(const char *const *sources, const char *source)
+static bool source_is_named(const char *const *sources, const char *const *end, const char *source)
 {
-	for (; sources && *sources; sources++) {
+	for (; sources && sources != end && *sources; sources++) {
 		if (!strcmp(*sources, source))
 			return true;
 	}
@@ -339,26 +339,24 @@ static int changes_read(struct policies *policies, const char *const *sources,
 
 	for (size_t i = 0; i < policies->count; i++) {
 		struct loaded *item = policies->items[i];
-		struct change *change = &changes[*ret_count];
 		int error;
 
-		if (item->replaced || (!item->references && !source_is_named(sources,
-									     item->source)))
+		if (item->replaced ||
+		    (!item->references && !source_is_named(sources, NULL, item->source)))
 			continue;
-		error = loaded_make(policies, item->source, diag, &change->to);
-		change->from = item;
+		error = loaded_make(policies, item->source, diag, &changes[*ret_count].to);
 		if (!error)
-			++*ret_count;
+			changes[(*ret_count)++].from = item;
 		else if (!first_error)
 			first_error = error;
 	}
-	for (; sources && *sources; sources++) {
+	for (const char *const *source = sources; source && *source; source++) {
 		int error;
 
-		if (item_find(policies, *sources))
+		/* Many entries may name one policy: the first one counts. */
+		if (item_find(policies, *source) || source_is_named(sources, source, *source))
 			continue;
-		changes[*ret_count].from = NULL;
-		error = loaded_make(policies, *sources, diag, &changes[*ret_count].to);
+		error = loaded_make(policies, *source, diag, &changes[*ret_count].to);
 		if (!error)
 			++*ret_count;
 		else if (!first_error)
@@ -384,23 +382,24 @@ static void change_make(struct policies *policies, struct change *change, policy
 		change_drop(policies, change);
 		return;
 	}
+	change->to->named = true;	/* named_note() knows better */
 	if (!from)
 		return;
 	from->replaced = true;
 	policies_hold(from);
+	policies_hold(change->to);
 	moved(from, change->to, context);
 	policies_put(policies, from);
+	policies_put(policies, change->to);
 }
 
-/* A source that no configuration names and no job uses any more. */
-static void unused_drop(struct policies *policies, const char *const *sources)
+/* Which sources the configuration names now; one that no job uses either goes. */
+static void named_note(struct policies *policies, const char *const *sources)
 {
 	for (size_t i = policies->count; i-- > 0;) {
 		struct loaded *item = policies->items[i];
 
-		if (item->references || source_is_named(sources, item->source))
-			continue;
-		item->replaced = true;
+		item->named = source_is_named(sources, NULL, item->source);
 		policies_hold(item);
 		policies_put(policies, item);
 	}
@@ -428,7 +427,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
 			change_make(policies, &changes[i], moved, context);
 	}
 	if (!error)
-		unused_drop(policies, sources);
+		named_note(policies, sources);
 	return error;
 }
 
@@ -490,10 +489,11 @@ void policies_tick(struct policies *policies, policy_moved_fn moved, void *conte
 	time_t now = time(NULL);
 
 	retired_give_back(policies);
-	for (size_t i = 0; i < policies->count; i++) {
-		struct loaded *item = policies->items[i];
+	/* From the end: an old policy that goes meanwhile has its place taken by the last. */
+	for (size_t i = policies->count; i-- > 0;) {
+		struct loaded *item = i < policies->count ? policies->items[i] : NULL;
 
-		if (!item->replaced && (all || rule_ended(item, now)))
+		if (item && !item->replaced && (all || rule_ended(item, now)))
 			loaded_refresh(policies, item, moved, context);
 	}
 }

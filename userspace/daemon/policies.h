@@ -26,6 +26,7 @@ struct loaded {
 	time_t compiled;		/* rules that end later are still in force */
 	unsigned int references;
 	bool replaced;			/* no new job takes it */
+	bool named;			/* by the configuration: stays without a job */
 };
 
 /*
@@ -38,8 +39,9 @@ int policies_new(struct guard *guard, int folder_fd, struct policies **ret_polic
 void policies_free(struct policies *policies);
 
 /*
- * A reference to the policy from `source`, read and loaded if it is not there yet. Errors go to
- * `diag`. Returns 0 or -errno.
+ * A reference to the policy from `source`, read and loaded if it is not there yet: a source that
+ * the configuration does not name is there as long as a job has it. Errors go to `diag`. Returns 0
+ * or -errno.
  */
 int policies_get(struct policies *policies, const char *source, struct diagnostics *diag,
 		 struct loaded **ret_loaded);

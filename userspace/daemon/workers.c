@@ -35,8 +35,9 @@ static void worker_take(const struct worker *worker, void *context)
 		return;
 	}
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
-	error = watch_worker_add(daemon->watch, worker->pid, worker->kind);
-	if (error)
+	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
+				 worker->kind);
+	if (error && error != -ESRCH)
 		log_error("job '%s' will have no name of its pipeline: %s", job->name,
 			  strerror(-error));
 }
@@ -82,7 +83,7 @@ void workers_gone(int worker, void *context)
 
 void workers_retry(struct daemon *daemon)
 {
-	if (!daemon->worker_waits)
+	if (!daemon->worker_waits || !daemon->watch)
 		return;
 	daemon->worker_waits = false;
 	watch_scan(daemon->watch, worker_take, daemon);
@@ -104,33 +105,45 @@ static void identity_await(struct job *job, void *context)
 	const struct agent_kind *kind = job->kind ? kind_find(daemon->config, job->kind) : NULL;
 
 	if (kind && job->worker && !job->ended && !job->identity)
-		watch_worker_add(daemon->watch, job->worker, kind);
+		watch_worker_add(daemon->watch, job->worker, job->worker_start, kind);
 }
 
-int workers_renew(struct daemon *daemon)
+int workers_prepare(struct daemon *daemon, const struct config *config, struct watch **ret_watch)
 {
-	struct watch *watch;
-	int error = watch_open(daemon->config->agents, daemon->config->agent_count, &watch);
+	_cleanup_watch_ struct watch *watch = NULL;
+	int error;
 
+	*ret_watch = NULL;
+	if (!config->agent_count)
+		return 0;
+	error = watch_open(config->agents, config->agent_count, &watch);
 	if (!error)
 		error = watch_jobs_below(watch, *daemon->home.path ? daemon->home.path : NULL);
 	if (!error)
 		error = loop_fd_add(daemon->loop, watch_fd(watch), EPOLLIN, workers_read, daemon);
-	if (error) {
+	if (error)
 		log_error("cannot watch for agents' workers: %s", strerror(-error));
-		return error;
-	}
-	if (daemon->watch) {
-		loop_fd_remove(daemon->loop, watch_fd(daemon->watch));
-		watch_close(daemon->watch);
-	}
-	daemon->watch = watch;
-	jobs_visit(daemon->jobs, identity_await, daemon);
-	/* Those that began while nobody watched. */
-	return watch_scan(watch, worker_take, daemon);
+	else
+		*ret_watch = TAKE_PTR(watch);
+	return error;
 }
 
-int workers_begin(struct daemon *daemon)
+void workers_drop(struct daemon *daemon, struct watch *watch)
 {
-	return daemon->config->agent_count ? workers_renew(daemon) : 0;
+	if (!watch)
+		return;
+	loop_fd_remove(daemon->loop, watch_fd(watch));
+	watch_close(watch);
+}
+
+void workers_begin(struct daemon *daemon, struct watch *watch)
+{
+	workers_drop(daemon, daemon->watch);
+	daemon->watch = watch;
+	if (!watch)
+		return;
+	jobs_visit(daemon->jobs, identity_await, daemon);
+	/* Those that began while nobody watched; whom a search misses, the next one finds. */
+	if (watch_scan(watch, worker_take, daemon))
+		daemon->worker_waits = true;
 }

@@ -22,6 +22,7 @@
 
 #define RECORD_MAX	8191	/* bytes with the newline */
 #define TEXT_MAX	256
+#define TOO_LONG	"(too long)"
 
 struct sink_ndjson {
 	struct sink sink;
@@ -214,10 +215,33 @@ static void job_set(json_t *record, const struct event *event, bool audit)
 	}
 }
 
+/*
+ * Where a line would be too long, since escapes can double a text: what is given up first, and then
+ * whatever is longest, but for the name by which a job finds its own. Returns whether there was one.
+ */
+static bool longest_give_up(json_t *record)
+{
+	static const char *const first[] = { "ProcessCommandLine", "CgroupPath", "DstFQDN" };
+	const char *key, *longest = NULL;
+	size_t length = strlen(TOO_LONG);
+	json_t *value;
+
+	for (size_t i = 0; i < ARRAY_SIZE(first); i++) {
+		if (json_string_length(json_object_get(record, first[i])) > length)
+			return !json_object_set_new(record, first[i], json_string(TOO_LONG));
+	}
+	json_object_foreach(record, key, value) {
+		if (json_string_length(value) <= length || !strcmp(key, "JobName") ||
+		    !strcmp(key, "EventOriginalUid"))
+			continue;
+		length = json_string_length(value);
+		longest = key;
+	}
+	return longest && !json_object_set_new(record, longest, json_string(TOO_LONG));
+}
+
 char *ndjson_record(const struct event *event)
 {
-	/* Given up in this order where a line would be too long: escapes can double a text. */
-	static const char *const longest[] = { "ProcessCommandLine", "CgroupPath", "DstFQDN" };
 	bool audit = event->kept_apart ? event->refusal.flags & REFUSAL_AUDIT :
 					 event->job->mode == MODE_AUDIT;
 	json_t *record = json_object();
@@ -229,13 +253,10 @@ char *ndjson_record(const struct event *event)
 	network_set(record, event);
 	process_set(record, event);
 	job_set(record, event, audit);
-	for (size_t i = 0; i <= ARRAY_SIZE(longest); i++) {
+	do {
 		free(line);
 		line = json_dumps(record, JSON_COMPACT | JSON_ENSURE_ASCII);
-		if (!line || strlen(line) < RECORD_MAX || i == ARRAY_SIZE(longest))
-			break;
-		json_object_set_new(record, longest[i], json_string("(too long)"));
-	}
+	} while (line && strlen(line) >= RECORD_MAX && longest_give_up(record));
 	json_decref(record);
 	return line;
 }

@@ -29,7 +29,8 @@ static int awaited_fd(const struct watch *watch)
 	return bpf_map__fd(watch->skeleton->maps.awaited);
 }
 
-int watch_worker_add(struct watch *watch, pid_t worker, const struct agent_kind *kind)
+int watch_worker_add(struct watch *watch, pid_t worker, uint64_t start_ticks,
+		     const struct agent_kind *kind)
 {
 	struct awaiting *awaiting = awaiting_find(watch, worker);
 	uint64_t one = 1;
@@ -40,7 +41,9 @@ int watch_worker_add(struct watch *watch, pid_t worker, const struct agent_kind 
 	error = process_look(worker, &process);
 	if (error)
 		return error;
-	if (awaiting && awaiting->start_ticks == process.start_ticks)
+	if (process.start_ticks != start_ticks)
+		return -ESRCH;
+	if (awaiting && awaiting->start_ticks == start_ticks)
 		return 0;
 	watch_worker_remove(watch, worker);
 	if (kind->identity_in_child)
@@ -53,7 +56,7 @@ int watch_worker_add(struct watch *watch, pid_t worker, const struct agent_kind 
 		return -ENOMEM;
 	}
 	awaiting->pid = worker;
-	awaiting->start_ticks = process.start_ticks;
+	awaiting->start_ticks = start_ticks;
 	awaiting->kind = kind;
 	awaiting->fresh = true;
 	awaiting->next = watch->awaiting;

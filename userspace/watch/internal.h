@@ -42,6 +42,7 @@ struct watch_call {
 	worker_fn worker;
 	identity_fn identity;		/* NULL in a scan */
 	void *context;
+	unsigned int events;		/* that the kernel reported */
 	int error;			/* the first one */
 };
 

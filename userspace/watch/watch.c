@@ -23,6 +23,9 @@
 _Static_assert(WATCH_NAMES_MAX == EXEC_NAMES, "as many kinds as the kernel takes names");
 _Static_assert(WATCH_AWAITED_MAX == EXEC_AWAITED, "as many workers as the kernel awaits");
 
+/* Others' turn comes between so many: programs may begin faster than they can be looked at. */
+#define EVENTS_MAX		256
+
 /* PROC_PID_INIT_INO of the kernel's proc_ns.h: the first PID namespace, on every machine. */
 #define FIRST_PID_NAMESPACE	0xeffffffcU
 
@@ -62,7 +65,10 @@ static void child_began(struct watch_call *call, const struct exec_event *event)
 		child_look(call, awaiting, &child);
 }
 
-/* The next ones must be read whatever becomes of this one: errors are kept in the call. */
+/*
+ * The next ones must be read whatever becomes of this one: errors are kept in the call. -EAGAIN: it
+ * was taken, and the rest is left for the next call.
+ */
 static int event_read(void *context, void *bytes, size_t size)
 {
 	struct watch_call *call = ((struct watch *)context)->call;
@@ -75,7 +81,7 @@ static int event_read(void *context, void *bytes, size_t size)
 		worker_began(call, &event);
 	if (event.what & EXEC_CHILD)
 		child_began(call, &event);
-	return 0;
+	return ++call->events < EVENTS_MAX ? 0 : -EAGAIN;
 }
 
 static int names_load(struct watch *watch)
@@ -202,7 +208,7 @@ int watch_read(struct watch *watch, worker_fn worker, identity_fn identity, void
 	watch->call = &call;
 	consumed = ring_buffer__consume(watch->ring);
 	watch->call = NULL;
-	if (consumed < 0)
+	if (consumed < 0 && consumed != -EAGAIN)
 		watch->search = true;
 
 	/* Read after the ring is empty: while it is full, nothing new is told. */

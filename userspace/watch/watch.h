@@ -65,7 +65,8 @@ void watch_close(struct watch *watch);
 int watch_fd(const struct watch *watch);
 
 /*
- * Calls back for everything that happened since the last call. Where the kernel had to drop
+ * Calls back for what happened since the last call; where that is very much, the descriptor stays
+ * readable and the next call goes on. Where the kernel had to drop
  * something, /proc is searched instead: then a worker may be reported that was reported before.
  * Call it also once a second: a drop may come without anything that makes the descriptor readable.
  * A worker that has ended by now is no error and not reported. Returns 0, or -errno when something
@@ -80,9 +81,11 @@ int watch_scan(struct watch *watch, worker_fn worker, void *context);
  * Wants to know what a worker works on: a later watch_read() calls identity_fn, never this
  * function. Its first direct child whose environment names the job counts, also one that runs
  * already; or its own environment, where the kind says so. Adding a worker again changes nothing.
- * Returns 0, -ESRCH (it has ended), -E2BIG (too many), or another -errno.
+ * Returns 0, -ESRCH (the one that began at `start_ticks` has ended), -E2BIG (too many), or another
+ * -errno.
  */
-int watch_worker_add(struct watch *watch, pid_t worker, const struct agent_kind *kind);
+int watch_worker_add(struct watch *watch, pid_t worker, uint64_t start_ticks,
+		     const struct agent_kind *kind);
 
 /* Waits no longer. Nothing happens for a worker that is not there. */
 void watch_worker_remove(struct watch *watch, pid_t worker);
