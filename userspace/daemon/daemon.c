@@ -277,6 +277,9 @@ static int folders_prepare(struct daemon *daemon)
 	return 0;
 }
 
+/* Cut off, a uid is nobody's, and its report is written a second time. */
+_Static_assert(RECORD_UID_SIZE >= GUARD_UID_SIZE, "last_uid");
+
 static int guard_prepare(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;

@@ -8,7 +8,7 @@
 
 #include "event/event.h"
 
-#define RECORD_UID_SIZE	64
+#define RECORD_UID_SIZE	96	/* GUARD_UID_SIZE */
 
 struct records;
 
