@@ -12,6 +12,10 @@ AGENT_PATH=${AGENT_CGROUP#"$CGROUP2"}
 RECORDS=$CASE/records
 SOCKET=$CASE/socket
 PINS=test-$$-${RANDOM}
+# Daemons see the whole machine's workers: those of each case have names of their own, of 15 bytes
+# at most.
+FORGE_WORKER=forge-w$BASHPID
+FORGE_RUNNER=forge-r$BASHPID
 AGENTS=()	# the pids of Azure's
 
 # config: writes the daemon's configuration; what stands on standard input is added to it. AZURE=on
@@ -27,7 +31,7 @@ config() {
 	cgroup: $DAEMON_PATH
 	azure: ${AZURE:-off}
 	agents:
-	  - { name: forge, worker: forge-worker, parent: forge-runner, identity: self, job: FORGE_JOB,
+	  - { name: forge, worker: $FORGE_WORKER, parent: $FORGE_RUNNER, identity: self, job: FORGE_JOB,
 	      agent: FORGE_AGENT, project: FORGE_PROJECT, definition: FORGE_PIPELINE,
 	      fields: { ForgeJobId: FORGE_JOB, ForgePipeline: FORGE_PIPELINE } }
 	END
@@ -63,7 +67,7 @@ daemon_kill() {
 # The forge's agent: forge-runner starts forge-worker, which runs a command as the job.
 forge_make() {
 	mkdir -p "$CASE/bin" "$AGENT_CGROUP"
-	cat >"$CASE/bin/forge-worker" <<-'END'
+	cat >"$CASE/bin/$FORGE_WORKER" <<-'END'
 	#!/bin/bash
 	# The job's steps begin once the daemon has given it a cgroup of its own, as a real one's do
 	# after it has fetched its sources.
@@ -73,10 +77,10 @@ forge_make() {
 	done
 	"$@"
 	END
-	cat >"$CASE/bin/forge-runner" <<-'END'
+	cat >"$CASE/bin/$FORGE_RUNNER" <<-END
 	#!/bin/bash
-	"${0%/*}/forge-worker" "$@" &
-	wait $!
+	"$CASE/bin/$FORGE_WORKER" "\$@" &
+	wait \$!
 	END
 	chmod 755 "$CASE/bin"/forge-*
 }
@@ -87,7 +91,7 @@ forge() {
 	shift
 	FORGE_JOB=$name FORGE_AGENT=${FORGE_AGENT-forge-1} FORGE_PIPELINE=${FORGE_PIPELINE-nightly} \
 		in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$AGENT_CGROUP" \
-		"$CASE/bin/forge-runner" "$@"
+		"$CASE/bin/$FORGE_RUNNER" "$@"
 }
 
 # A job of this name has a cgroup of its own below the daemon's.

@@ -32,11 +32,11 @@ test_daemon_leftover_processes_keep_the_policy() {
 # Only a worker of the runner is one; a job cannot get another policy by bearing its names.
 test_daemon_a_false_worker_is_none() {
 	daemon_with_feed
-	cp "$CASE/bin/forge-worker" "$CASE/false-worker"
-	in_agent "$CASE/bin/forge-worker" true &
+	cp "$CASE/bin/$FORGE_WORKER" "$CASE/false-worker"
+	in_agent "$CASE/bin/$FORGE_WORKER" true &
 	local lone=$!
 	cat >"$CASE/inner" <<-END
-	"$CASE/bin/forge-runner" sleep 2
+	"$CASE/bin/$FORGE_RUNNER" sleep 2
 	END
 	forge alpha bash "$CASE/inner" &
 	local job=$!

@@ -90,22 +90,6 @@ int home_cgroup_make(const struct home *home, const char *name, char **ret_path)
 	return fd;
 }
 
-bool cgroup_path_is_plain(const char *path)
-{
-	do {
-		size_t length;
-
-		if (*path++ != '/')
-			return false;
-		length = strcspn(path, "/");
-		if (!length || (length == 1 && *path == '.') ||
-		    (length == 2 && !strncmp(path, "..", 2)))
-			return false;
-		path += length;
-	} while (*path);
-	return true;
-}
-
 bool cgroup_is_within(const char *path, const char *above)
 {
 	size_t length = strlen(above);

@@ -26,9 +26,6 @@ uint64_t home_cgroup_id(const struct home *home, const char *path);
 /* Makes a cgroup below the daemon's; *ret_path is from cgroup2's root. A descriptor or -errno. */
 int home_cgroup_make(const struct home *home, const char *name, char **ret_path);
 
-/* "/a/b", without anything by which it could be written in another way; not the root. */
-bool cgroup_path_is_plain(const char *path);
-
 /* Does `path` lie below `above`, or is it the same? */
 bool cgroup_is_within(const char *path, const char *above);
 

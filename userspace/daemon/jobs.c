@@ -247,11 +247,14 @@ void jobs_policies_renew(struct jobs *jobs)
 
 /* --- once a second ---------------------------------------------------------------------------- */
 
-/* A worker's cgroup is ours to remove; others are removed by whoever made them. */
+/*
+ * A worker's cgroup is ours to remove; others are removed by whoever made them. Not asked of the
+ * guard, whose links the kernel lets go of only a while after the cgroup.
+ */
 static bool job_is_over(const struct jobs *jobs, const struct job *job)
 {
 	return job->origin == JOB_WORKER ||
-	       !guard_job_is_live(jobs->parts.guard, job->number);
+	       home_cgroup_id(jobs->parts.home, job->cgroup) != job->cgroup_id;
 }
 
 void jobs_settle(struct jobs *jobs)
@@ -259,7 +262,7 @@ void jobs_settle(struct jobs *jobs)
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
 
-		if (job && !job->ended && job->origin == JOB_GUARDED && job_is_over(jobs, job))
+		if (job && !job->ended && job->origin != JOB_WORKER && job_is_over(jobs, job))
 			job_end(jobs, job);
 	}
 }
