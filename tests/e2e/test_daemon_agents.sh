@@ -56,7 +56,7 @@ test_daemon_an_azure_job_has_its_policy_and_its_names() {
 	azure_done build-7 release
 	nothing_arrived "$EVIL4"
 	recorded Reason=not-allowed DvcAction=Deny 'JobName=build-7.*' AzpJobId=job-of-release AzpBuildId=4711 \
-		'AzpDefinitionName=pipeline of release' AzpProjectName=Fabrikam PolicyName=release \
+		'AzpDefinitionName=pipeline of release' AzpProject=Fabrikam PolicyName=release \
 		"CgroupPath=$DAEMON_PATH/job-*" SrcUserId=65534
 	azure_guarded_left
 	no_secret_in "$RECORDS" "$CASE/state" "$CASE/err" "$CASE/out"
