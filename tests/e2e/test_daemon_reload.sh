@@ -143,3 +143,33 @@ test_daemon_stopped_the_guard_stays() {
 	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
 	nothing_left
 }
+
+# Reading what one job that never began has left, the daemon finds others' refusals as well.
+test_daemon_killed_with_one_job_half_begun_and_anothers_refusals_unread() {
+	daemon_with_feed
+	step <<-END
+	touch "\$CASE/marks/\$FORGE_JOB"
+	[ \$FORGE_JOB = first ] && until [ -e "\$CASE/killed" ]; do sleep 0.02; done
+	[ \$FORGE_JOB = first ] || $JOB tcp $EVIL4 8080
+	touch "\$CASE/marks/tried-\$FORGE_JOB"
+	until [ -e "\$CASE/killed" ]; do sleep 0.02; done
+	exit 0
+	END
+	local jobs=() name
+	for name in first second; do
+		forge $name bash "$CASE/step" 2>/dev/null &
+		jobs+=($!)
+		wait_until 20 jobs_know 1 "\"ForgeJobId\": \"$name\"" || fail "the $name job is not known"
+	done
+	kill -STOP $DAEMON
+	go
+	wait_until 20 test -e "$CASE/marks/tried-second" || fail "the second job did not try"
+	daemon_kill KILL
+	touch "$CASE/killed"
+	wait "${jobs[@]}"
+	rm "/sys/fs/bpf/buildfence/$PINS/jobs/1"/*
+	daemon_start
+	nothing_left
+	count ForgeJobId=second EventResult=Failure
+	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
+}

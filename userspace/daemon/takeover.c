@@ -141,12 +141,15 @@ static int job_make_up(struct takeover *takeover, const struct guard_found *foun
 	return 0;
 }
 
-/* Nothing was attached: the predecessor died before the job began. */
+/*
+ * Nothing was attached: the predecessor died before the job began. It is finished once all jobs have
+ * their policies: what is read then may be anybody's.
+ */
 static void job_take_back(struct jobs *jobs, struct job *job)
 {
 	if (job->origin == JOB_WORKER)
 		cgroup_remove(jobs->parts.home->fd, strrchr(job->cgroup, '/') + 1);
-	job_finish(jobs, job);
+	job->ended = true;
 }
 
 /* Programs are attached; not all of them perhaps, and perhaps no policy is named yet. */
