@@ -22,6 +22,8 @@
 #include "base/cleanup.h"
 #include "base/privileges.h"
 
+#define THREAD	(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
+
 /* Writes to `fd` what is wrong; nothing: nothing is. */
 typedef void (*dropped_fn)(int fd);
 
@@ -97,8 +99,8 @@ static void forbidden_try(int fd)
 		TRY(fork()),
 		TRY(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)),
 		TRY(syscall(SYS_clone, CLONE_VFORK | SIGCHLD, 0, 0, 0, 0)),
-		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWNS, 0, 0, 0, 0)),
-		TRY(syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWUSER, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, THREAD | CLONE_NEWNS, 0, 0, 0, 0)),
+		TRY(syscall(SYS_clone, THREAD | CLONE_NEWUSER, 0, 0, 0, 0)),
 		TRY(kill(getppid(), SIGTERM)),
 		TRY(syscall(SYS_tgkill, getppid(), getppid(), SIGTERM)),
 		TRY(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)),

@@ -191,8 +191,8 @@ static int arguments_allow(scmp_filter_ctx filter)
 }
 
 /*
- * A filter cannot see clone3()'s flags. Told that there is no such call, the C library falls back to
- * clone(). A filter of its own, since this happens for each thread and is nothing to log.
+ * A filter cannot see clone3()'s flags. Told that there is no such call, the C library falls back
+ * to clone(). A filter of its own, since this happens for each thread and is nothing to log.
  */
 static int clone3_hide(void)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the daemon answers on its socket. Root may ask for anything, unless it is root within a
- * guarded cgroup, or may be: who is guarded shall not take its guard off. Everybody else may ask whether the
- * daemon runs, whether they are guarded, and for the records of the job that they are in.
+ * guarded cgroup, or may be: who is guarded shall not take its guard off. Everybody else may ask
+ * whether the daemon runs, whether they are guarded, and for the records of the job that they are
+ * in.
  */
 #include <errno.h>
 #include <fnmatch.h>
