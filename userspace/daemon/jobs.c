@@ -13,6 +13,7 @@
 #include "daemon/records.h"
 #include "event/enrich.h"
 #include "guard/guard.h"
+#include "job/cgroup.h"
 
 int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
 {
@@ -243,10 +244,14 @@ void jobs_policies_renew(struct jobs *jobs)
 
 /* --- once a second ---------------------------------------------------------------------------- */
 
-/* A worker's cgroup is ours to remove; others are removed by whoever made them. */
+/*
+ * A worker's cgroup is ours to remove; others are removed by whoever made them. Their programs live
+ * a little longer, and by then there may be a new cgroup at the same path, without any.
+ */
 static bool job_is_over(const struct jobs *jobs, const struct job *job)
 {
 	return job->origin == JOB_WORKER ||
+	       (job->events_fd >= 0 && cgroup_events_populated(job->events_fd) == -ENODEV) ||
 	       !guard_job_is_live(jobs->parts.guard, job->number);
 }
 
@@ -255,7 +260,7 @@ void jobs_settle(struct jobs *jobs)
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
 
-		if (job && !job->ended && job->origin == JOB_GUARDED && job_is_over(jobs, job))
+		if (job && !job->ended && job->origin != JOB_WORKER && job_is_over(jobs, job))
 			job_end(jobs, job);
 	}
 }

@@ -186,8 +186,10 @@ int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, con
 {
 	_cleanup_close_ int fd = -1;
 	struct job *job;
-	int error = attach_check(jobs, name, cgroup, ret_error);
+	int error;
 
+	jobs_settle(jobs);
+	error = attach_check(jobs, name, cgroup, ret_error);
 	if (error)
 		return error;
 	fd = home_cgroup_open(jobs->parts.home, cgroup);

@@ -197,7 +197,9 @@ static bool job_adopt(struct takeover *takeover, struct job *job)
 		job_take_back(jobs, job);
 		return false;
 	}
-	if (!found->cgroup_id || job_watch(jobs, job)) {
+	/* Another one may be at its path by now. */
+	if (!found->cgroup_id || job_watch(jobs, job) ||
+	    home_cgroup_id(jobs->parts.home, job->cgroup) != found->cgroup_id) {
 		job->ended = true;
 		return false;
 	}
