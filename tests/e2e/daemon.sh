@@ -5,6 +5,11 @@
 # Azure's (tests/agent). The daemon sits in the cgroup $CASE_CGROUP/daemon, so that jobs' cgroups are
 # made below that.
 
+# A daemon sees every worker of the machine: of two runs, each would take the other's. The lock goes with
+# the case's last process.
+exec {DAEMON_LOCK}>"/tmp/buildfence-e2e-daemon.lock"
+flock $DAEMON_LOCK
+
 DAEMON_CGROUP=$CASE_CGROUP/daemon
 AGENT_CGROUP=$CASE_CGROUP/agent
 DAEMON_PATH=${DAEMON_CGROUP#"$CGROUP2"}

@@ -20,6 +20,8 @@
 #include "base/cleanup.h"
 #include "base/privileges.h"
 
+#define THREAD	(CLONE_VM | CLONE_THREAD | CLONE_SIGHAND)
+
 /* Writes to `fd` what is wrong; nothing: nothing is. */
 typedef void (*dropped_fn)(int fd);
 
