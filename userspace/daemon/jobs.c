@@ -13,7 +13,6 @@
 #include "daemon/records.h"
 #include "event/enrich.h"
 #include "guard/guard.h"
-#include "job/cgroup.h"
 
 int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
 {
