@@ -247,19 +247,13 @@ void jobs_policies_renew(struct jobs *jobs)
 
 /* --- once a second ---------------------------------------------------------------------------- */
 
-/* A worker's cgroup is ours to remove; others are removed by whoever made them. */
-static bool job_is_over(const struct jobs *jobs, const struct job *job)
-{
-	return job->origin == JOB_WORKER ||
-	       !guard_job_is_live(jobs->parts.guard, job->number);
-}
-
 void jobs_settle(struct jobs *jobs)
 {
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
 
-		if (job && !job->ended && job->origin == JOB_GUARDED && job_is_over(jobs, job))
+		if (job && !job->ended && job->origin == JOB_GUARDED &&
+		    !guard_job_is_live(jobs->parts.guard, job->number))
 			job_end(jobs, job);
 	}
 }
@@ -272,14 +266,8 @@ void jobs_tick(struct jobs *jobs)
 	if (error && error != -ENOSPC)
 		log_error("cannot read what was refused: %s", strerror(-error));
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		struct job *job = jobs->by_number[i];
-
-		if (!job)
-			continue;
-		job_tick(jobs->parts.policies, job);
-		if (job->ended)
-			job_finish(jobs, job);
-		else if (!job->populated && job_is_over(jobs, job))
-			job_end(jobs, job);
+		if (jobs->by_number[i])
+			job_tick(jobs->parts.policies, jobs->by_number[i]);
 	}
+	jobs_finish_ended(jobs);
 }

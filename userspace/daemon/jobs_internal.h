@@ -33,7 +33,10 @@ void job_end(struct jobs *jobs, struct job *job);
 /* Takes everything that is still counted, and gives tables, number and memory back. */
 void job_finish(struct jobs *jobs, struct job *job);
 
-/* The same for all that have ended. */
+/* The same at any price: its place is needed for a job that would have no guard otherwise. */
+void job_give_up(struct jobs *jobs, struct job *job);
+
+/* Ends and finishes all that are over. */
 void jobs_finish_ended(struct jobs *jobs);
 
 /* Takes a report of the guard: a record, or a reset of the connection. A guard_report_fn. */
