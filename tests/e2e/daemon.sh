@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # What the cases about the daemon share, on top of lib.sh: a daemon of the case's own, whose state,
-# socket, records and pins are in the case's folder, and an agent ("forge") that is a script. The
-# daemon sits in the cgroup $CASE_CGROUP/daemon, so that jobs' cgroups are made below that.
+# socket, records and pins are in the case's folder, and agents: "forge", a script, and stand-ins for
+# Azure's (tests/agent). The daemon sits in the cgroup $CASE_CGROUP/daemon, so that jobs' cgroups are
+# made below that.
 
 DAEMON_CGROUP=$CASE_CGROUP/daemon
 AGENT_CGROUP=$CASE_CGROUP/agent
@@ -11,8 +12,14 @@ AGENT_PATH=${AGENT_CGROUP#"$CGROUP2"}
 RECORDS=$CASE/records
 SOCKET=$CASE/socket
 PINS=test-$$-${RANDOM}
+# Daemons see the whole machine's workers: those of each case have names of their own, of 15 bytes
+# at most.
+FORGE_WORKER=forge-w$BASHPID
+FORGE_RUNNER=forge-r$BASHPID
+AGENTS=()	# the pids of Azure's
 
-# config: writes the daemon's configuration; what stands on standard input is added to it.
+# config: writes the daemon's configuration; what stands on standard input is added to it. AZURE=on
+# has Azure's agents watched.
 config() {
 	cat - >"$CASE/config.yaml" <<-END
 	version: 1
@@ -22,9 +29,9 @@ config() {
 	records: $RECORDS
 	pins: $PINS
 	cgroup: $DAEMON_PATH
-	azure: off
+	azure: ${AZURE:-off}
 	agents:
-	  - { name: forge, worker: forge-worker, parent: forge-runner, identity: self, job: FORGE_JOB,
+	  - { name: forge, worker: $FORGE_WORKER, parent: $FORGE_RUNNER, identity: self, job: FORGE_JOB,
 	      agent: FORGE_AGENT, project: FORGE_PROJECT, definition: FORGE_PIPELINE,
 	      fields: { ForgeJobId: FORGE_JOB, ForgePipeline: FORGE_PIPELINE } }
 	END
@@ -60,7 +67,7 @@ daemon_kill() {
 # The forge's agent: forge-runner starts forge-worker, which runs a command as the job.
 forge_make() {
 	mkdir -p "$CASE/bin" "$AGENT_CGROUP"
-	cat >"$CASE/bin/forge-worker" <<-'END'
+	cat >"$CASE/bin/$FORGE_WORKER" <<-'END'
 	#!/bin/bash
 	# The job's steps begin once the daemon has given it a cgroup of its own, as a real one's do
 	# after it has fetched its sources.
@@ -70,10 +77,10 @@ forge_make() {
 	done
 	"$@"
 	END
-	cat >"$CASE/bin/forge-runner" <<-'END'
+	cat >"$CASE/bin/$FORGE_RUNNER" <<-END
 	#!/bin/bash
-	"${0%/*}/forge-worker" "$@" &
-	wait $!
+	"$CASE/bin/$FORGE_WORKER" "\$@" &
+	wait \$!
 	END
 	chmod 755 "$CASE/bin"/forge-*
 }
@@ -84,13 +91,73 @@ forge() {
 	shift
 	FORGE_JOB=$name FORGE_AGENT=${FORGE_AGENT-forge-1} FORGE_PIPELINE=${FORGE_PIPELINE-nightly} \
 		in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$AGENT_CGROUP" \
-		"$CASE/bin/forge-runner" "$@"
+		"$CASE/bin/$FORGE_RUNNER" "$@"
 }
 
 # A job of this name has a cgroup of its own below the daemon's.
 job_cgroups() { find "$DAEMON_CGROUP" -mindepth 1 -maxdepth 1 -name 'job-*' 2>/dev/null; }
 no_jobs() { [ -z "$(job_cgroups)" ]; }
 jobs_are() { [ "$(job_cgroups | wc -l)" = "$1" ]; }
+
+# What most cases begin with.
+daemon_with_feed() {
+	policy_feed
+	config </dev/null
+	forge_make
+	daemon_start
+	records_are
+}
+
+# inside CGROUP COMMAND...: in that cgroup, which is made where need be, and in the agent's network.
+inside() {
+	mkdir -p "$1"
+	in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$@"
+}
+
+# azure_start NAME CGROUP [PARALLEL]: a stand-in for Azure's agent of that name runs in that cgroup as
+# nobody, in the folder $CASE/NAME.
+azure_start() {
+	local home=$CASE/$1
+	"$WORLD_TOP/tests/agent/install" "$home" "$1"
+	chown -R 65534:65534 "$home"
+	mkdir -p "$2"
+	$AGENT bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$2" setpriv --reuid 65534 --regid 65534 \
+		--clear-groups "$home/run.sh" --parallel "${3:-1}" >"$home.out" 2>&1 </dev/null &
+	AGENTS+=($!)
+}
+
+# azure_job AGENT NAME: starts a job; its lines are on standard input. See tests/agent/install.
+azure_job() {
+	cat >"$CASE/$1/jobs/.$2"
+	mv "$CASE/$1/jobs/.$2" "$CASE/$1/jobs/$2.job"
+}
+
+# azure_done AGENT NAME: waits for the job, which must have succeeded.
+azure_done() {
+	wait_until 30 test -e "$CASE/$1/jobs/$2.done" || fail "the job $2 did not end: $(azure_log "$1" "$2")"
+	[ "$(cat "$CASE/$1/jobs/$2.done")" = 100 ] || fail "the job $2 failed: $(azure_log "$1" "$2")"
+}
+azure_log() { tail -n 5 "$CASE/$1/_diag/$2.log" 2>&1; }
+
+azure_stop() {
+	[ ${#AGENTS[@]} -gt 0 ] || return 0
+	kill -INT "${AGENTS[@]}" 2>/dev/null
+	wait "${AGENTS[@]}" 2>/dev/null
+	AGENTS=()
+}
+
+# step: a script for jobs, from standard input, as $CASE/step. It waits for `go`, without using the
+# processor, and may leave marks in $CASE/marks.
+step() {
+	mkfifo "$CASE/go"
+	mkdir -m 1777 "$CASE/marks"
+	{ echo ': <"$CASE/go"'; cat; } >"$CASE/step"
+}
+go() { exec {GO}<>"$CASE/go"; }
+
+# jobs_know COUNT PATTERN: so many jobs match in `buildfence jobs`, where each has an object.
+jobs_know() { [ "$(ctl jobs --json 2>/dev/null | jobs_lines | grep -c -- "$2")" = "$1" ]; }
+jobs_lines() { $PYTHON -c 'import json, sys; [print(json.dumps(job)) for job in json.loads(sys.stdin.read() or "{}").get("jobs", [])]'; }
 
 # What `count` and the others of lib.sh read.
 records_are() { ln -sf "$RECORDS" "$CASE/events"; }
@@ -107,6 +174,7 @@ pins_are_empty() { [ -z "$(ls "/sys/fs/bpf/buildfence/$PINS/jobs" 2>/dev/null)" 
 # However the case ends. A job's cgroup is not removed here: the runner says that it was left.
 daemon_clean() {
 	local status=$?
+	azure_stop
 	[ -z "$DAEMON" ] || ! kill -0 $DAEMON 2>/dev/null || daemon_kill TERM
 	rmdir "$DAEMON_CGROUP" "$AGENT_CGROUP" 2>/dev/null
 	exit $status

@@ -4,14 +4,6 @@
 
 . "$HERE/daemon.sh"
 
-daemon_with_feed() {
-	policy_feed
-	config </dev/null
-	forge_make
-	daemon_start
-	records_are
-}
-
 test_daemon_a_worker_gets_a_cgroup_a_policy_and_a_name() {
 	daemon_with_feed
 	forge alpha $JOB tcp feed.example 8080 >/dev/null || fail "the job cannot reach its feed"
@@ -40,11 +32,11 @@ test_daemon_leftover_processes_keep_the_policy() {
 # Only a worker of the runner is one; a job cannot get another policy by bearing its names.
 test_daemon_a_false_worker_is_none() {
 	daemon_with_feed
-	cp "$CASE/bin/forge-worker" "$CASE/false-worker"
-	in_agent "$CASE/bin/forge-worker" true &
+	cp "$CASE/bin/$FORGE_WORKER" "$CASE/false-worker"
+	in_agent "$CASE/bin/$FORGE_WORKER" true &
 	local lone=$!
 	cat >"$CASE/inner" <<-END
-	"$CASE/bin/forge-runner" sleep 2
+	"$CASE/bin/$FORGE_RUNNER" sleep 2
 	END
 	forge alpha bash "$CASE/inner" &
 	local job=$!
@@ -79,12 +71,10 @@ test_daemon_definitions_choose_policies() {
 
 test_daemon_attach_and_detach_another_agents_job() {
 	daemon_with_feed
-	mkdir "$CASE_CGROUP/other"
-	inside() { in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/other" "$@"; }
-	inside $JOB tcp $EVIL4 8080 >/dev/null || fail "not reachable without a guard"
+	inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 8080 >/dev/null || fail "not reachable without a guard"
 	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
-	! inside $JOB tcp $EVIL4 8080 2>/dev/null || fail "the guard is not on"
-	inside $JOB tcp feed.example 8080 >/dev/null || fail "the feed cannot be reached"
+	! inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 8080 2>/dev/null || fail "the guard is not on"
+	inside "$CASE_CGROUP/other" $JOB tcp feed.example 8080 >/dev/null || fail "the feed cannot be reached"
 	! ctl attach --job other --cgroup "$CASE_CGROUP/agent" 2>"$CASE/err" || fail "two jobs have one name"
 	says "a job 'other' is there already"
 	! ctl attach --job second --cgroup "$CASE_CGROUP/other" 2>"$CASE/err" || fail "one cgroup is two jobs"
@@ -98,7 +88,7 @@ test_daemon_attach_and_detach_another_agents_job() {
 	ctl jobs --json | grep -q '"name": *"other"' || fail "jobs does not list it: $(ctl jobs --json)"
 	recorded Reason=not-allowed JobName=other "CgroupPath=${CASE_CGROUP#"$CGROUP2"}/other"
 	ctl detach --job other || fail "cannot detach"
-	inside $JOB tcp $EVIL4 8080 >/dev/null || fail "still guarded"
+	inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 8080 >/dev/null || fail "still guarded"
 	! ctl detach --job other 2>"$CASE/err" || fail "detached twice"
 	says "no job 'other'"
 	rmdir "$CASE_CGROUP/other"
@@ -119,8 +109,7 @@ test_daemon_cgroups_are_guarded_when_they_appear() {
 		mkdir "$CASE_CGROUP/unit-a"
 		"$BUILDFENCE" status --socket "$SOCKET" --cgroup "$CASE_CGROUP/unit-a" >/dev/null ||
 			fail "round $round: not guarded"
-		! in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/unit-a" \
-			$JOB tcp $EVIL4 8080 2>/dev/null || fail "round $round: it reached $EVIL4"
+		! inside "$CASE_CGROUP/unit-a" $JOB tcp $EVIL4 8080 2>/dev/null || fail "round $round: it reached $EVIL4"
 		rmdir "$CASE_CGROUP/unit-a"
 	done
 	! "$BUILDFENCE" status --socket "$SOCKET" --cgroup "$CASE_CGROUP" >/dev/null ||
@@ -201,8 +190,6 @@ test_daemon_a_full_disk_takes_no_jobs_place() {
 	config <<-END
 	limits: { jobs: 2 }
 	END
-	# Another run of these cases on this machine must not take the places.
-	sed -i 's/forge-worker/nobodys-worker/' "$CASE/config.yaml"
 	daemon_start
 	local i
 	for i in $(seq 4); do

@@ -37,7 +37,7 @@ test_daemon_killed_a_hundred_times() {
 	END
 	forge_make
 	# Who never gets a guard does nothing, and says so.
-	sed -i 's/^"$@"$/grep -q daemon.job- \/proc\/self\/cgroup || exit 99; "$@"/; s/seq 500/seq 3000/' "$CASE/bin/forge-worker"
+	sed -i 's/^"$@"$/grep -q daemon.job- \/proc\/self\/cgroup || exit 99; "$@"/; s/seq 500/seq 3000/' "$CASE/bin/$FORGE_WORKER"
 	daemon_start
 	records_are
 	for i in $(seq 20); do

@@ -4,14 +4,6 @@
 
 . "$HERE/daemon.sh"
 
-daemon_with_feed() {
-	policy_feed
-	config </dev/null
-	forge_make
-	daemon_start
-	records_are
-}
-
 # A step that sends a datagram to the feed every 10 ms and writes down what came back, until it is
 # told to end.
 sender() {

@@ -207,19 +207,6 @@ Test(daemon_state, a_number_that_was_given_away_is_the_later_workers)
 	}
 }
 
-Test(daemon_state, a_cgroup_has_one_path_only)
-{
-	static const char *const plain[] = { "/a", "/a/b", "/a/..b/.c", "/system.slice/a\\x2db" };
-	static const char *const others[] = {
-		"", "/", "a", "//", "/a/", "//a", "/a//b", "/.", "/..", "/a/./b", "/a/../b", "/a/..",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
-		cr_expect(cgroup_path_is_plain(plain[i]), "%s", plain[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
-		cr_expect_not(cgroup_path_is_plain(others[i]), "%s", others[i]);
-}
-
 struct tail_case {
 	char name[48];
 	char text[160];

@@ -11,7 +11,7 @@
 
 /*
  * Call it as root, when everything that needs more is done: bpffs mounted, folders made with their
- * owners, the process that stays forked, threads not yet started. Afterwards files and cgroups
+ * owners, the process that stays forked, no thread started: later ones have no more. Afterwards files and cgroups
  * that root may write by their mode can be written (not cgroup2's root: its mode is 0555, so jobs'
  * cgroups must be made below another one, as a service's is), those of others only read; execve,
  * fork, kill and setns (but into a network namespace) give EPERM, as does each call that is not on

@@ -222,7 +222,7 @@ static void agent_copy(struct config_reading *reading, const struct agent_kind *
 	*to = (struct agent_kind){
 		.identity_in_child = from->identity_in_child,
 		.is_azure = from->is_azure,
-		.fields = calloc(agent_azure.field_count, sizeof(*to->fields)),
+		.fields = calloc(from->field_count, sizeof(*to->fields)),
 	};
 	config_text_keep(reading, from->name, &to->name);
 	config_text_keep(reading, from->worker, &to->worker);
@@ -231,8 +231,8 @@ static void agent_copy(struct config_reading *reading, const struct agent_kind *
 	config_text_keep(reading, from->agent, &to->agent);
 	config_text_keep(reading, from->project, &to->project);
 	config_text_keep(reading, from->definition, &to->definition);
-	for (size_t i = 0; to->fields && i < agent_azure.field_count; i++)
-		field_add(reading, to, agent_azure.fields[i].record, agent_azure.fields[i].variable);
+	for (size_t i = 0; to->fields && i < from->field_count; i++)
+		field_add(reading, to, from->fields[i].record, from->fields[i].variable);
 	if (!to->fields)
 		reading->no_memory = true;
 }

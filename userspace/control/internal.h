@@ -47,6 +47,7 @@ struct client {
 struct control {
 	struct loop *loop;
 	control_fn answer;
+	control_trust_fn trust;	/* or NULL */
 	void *context;
 	char *path;
 	struct stat socket;	/* device and inode of what we put at `path` */

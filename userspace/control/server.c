@@ -63,7 +63,7 @@ static const char *place_refusal(const struct control *control, const struct con
 	for (unsigned int i = 0; i < max; i++) {
 		const struct client *client = &control->clients[i];
 
-		if (client->phase == CLIENT_NONE || !client->peer.uid)
+		if (client->phase == CLIENT_NONE || client->peer.trusted)
 			continue;
 		others++;
 		user += client->peer.uid == peer->uid;
@@ -71,7 +71,7 @@ static const char *place_refusal(const struct control *control, const struct con
 	}
 	if (control->clients_count >= max)
 		return "the daemon serves as many clients as it can";
-	if (!peer->uid)
+	if (peer->trusted)
 		return NULL;
 	if (others >= max - part(max, 4))
 		return "the daemon serves as many clients as it can; the rest is kept for root";
@@ -95,7 +95,8 @@ static void client_begin(struct control *control, int fd, struct control_peer *p
 	*client = (struct client){
 		.phase = CLIENT_READS,
 		.control = control,
-		.peer = { .uid = peer->uid, .pid = peer->pid, .cgroup = TAKE_PTR(peer->cgroup) },
+		.peer = { .uid = peer->uid, .pid = peer->pid, .cgroup = TAKE_PTR(peer->cgroup),
+			  .trusted = peer->trusted },
 		.fd = fd,
 		.deadline_ms = control_now_ms() + CONTROL_REQUEST_TIME_S * 1000,
 	};
@@ -114,6 +115,7 @@ static void connection_take(struct control *control, int fd)
 		return;
 	}
 	peer.cgroup = peer_cgroup(fd, peer.pid);
+	peer.trusted = !peer.uid && (!control->trust || control->trust(&peer, control->context));
 	refusal = place_refusal(control, &peer);
 	if (!refusal) {
 		client_begin(control, fd, &peer);
@@ -211,6 +213,11 @@ int control_open(const char *path, unsigned int clients_max, struct loop *loop, 
 	if (!error)
 		*ret_control = TAKE_PTR(control);
 	return error;
+}
+
+void control_trust(struct control *control, control_trust_fn trust)
+{
+	control->trust = trust;
 }
 
 void control_close(struct control *control)

@@ -4,7 +4,8 @@
  * lines for those who follow. What a request means is the daemon's matter. Nothing here blocks, and
  * memory is bounded whatever clients do: at most clients_max are served at a time, a quarter of
  * the places is kept for root, another user gets half of them at most and a cgroup of others a
- * sixteenth (but at least one), and who finds no place is told so and closed.
+ * sixteenth (but at least one), and who finds no place is told so and closed. Which root is trusted
+ * that far, control_trust() may narrow.
  */
 #ifndef BUILDFENCE_CONTROL_SERVER_H
 #define BUILDFENCE_CONTROL_SERVER_H
@@ -26,6 +27,7 @@ struct control_peer {
 	uid_t uid;
 	pid_t pid;
 	char *cgroup;
+	bool trusted;		/* root, and control_trust() agrees */
 };
 
 /*
@@ -63,6 +65,10 @@ void control_answer_error(struct control_answer *ret_answer, const char *format,
  */
 int control_open(const char *path, unsigned int clients_max, struct loop *loop, control_fn answer,
 		 void *context, struct control **ret_control);
+
+/* Which root is trusted, asked once for each connection of root's; without it, all are. */
+typedef bool (*control_trust_fn)(const struct control_peer *peer, void *context);
+void control_trust(struct control *control, control_trust_fn trust);
 
 /* Closes all connections and removes the socket, if it is still ours. NULL is fine. */
 void control_close(struct control *control);

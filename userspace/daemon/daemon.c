@@ -116,6 +116,11 @@ static const char **sources_list(const struct config *config)
 	return sources;
 }
 
+static bool differ(const char *one, const char *other)
+{
+	return one && other ? !!strcmp(one, other) : one != other;
+}
+
 /* What cannot change while the daemon runs. */
 static void unchangeable_tell(const struct config *now, const struct config *next)
 {
@@ -124,8 +129,8 @@ static void unchangeable_tell(const struct config *now, const struct config *nex
 
 	if (moved || strcmp(now->state, next->state) || strcmp(now->socket, next->socket) ||
 	    strcmp(now->pins, next->pins) || strcmp(now->records, next->records) ||
-	    now->jobs_max != next->jobs_max || now->policies_max != next->policies_max ||
-	    now->clients_max != next->clients_max)
+	    differ(now->cgroup, next->cgroup) || now->jobs_max != next->jobs_max ||
+	    now->policies_max != next->policies_max || now->clients_max != next->clients_max)
 		log_error("%s: 'state', 'socket', 'pins', 'records', 'cgroup' and 'limits' act "
 			  "only after a restart", next->path);
 }
@@ -367,6 +372,8 @@ static int control_prepare(struct daemon *daemon)
 
 	if (error)
 		log_error("cannot listen at %s: %s", config->socket, strerror(-error));
+	else
+		control_trust(daemon->control, request_trust);
 	return error;
 }
 

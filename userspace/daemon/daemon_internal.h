@@ -57,11 +57,12 @@ void workers_read(void *context);
 void workers_retry(struct daemon *daemon);
 void workers_gone(int worker, void *context);
 
-/* requests.c: a control_fn; `context` is the daemon. */
+/* requests.c: a control_fn and a control_trust_fn; `context` is the daemon. */
 struct control_answer;
 struct control_peer;
 struct json_t;
 void request_answer(const struct control_peer *peer, const struct json_t *request,
 		    struct control_answer *ret_answer, void *context);
+bool request_trust(const struct control_peer *peer, void *context);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -89,22 +90,6 @@ int home_cgroup_make(const struct home *home, const char *name, char **ret_path)
 	return fd;
 }
 
-bool cgroup_path_is_plain(const char *path)
-{
-	do {
-		size_t length;
-
-		if (*path++ != '/')
-			return false;
-		length = strcspn(path, "/");
-		if (!length || (length == 1 && *path == '.') ||
-		    (length == 2 && !strncmp(path, "..", 2)))
-			return false;
-		path += length;
-	} while (*path);
-	return true;
-}
-
 bool cgroup_is_within(const char *path, const char *above)
 {
 	size_t length = strlen(above);
@@ -116,13 +101,40 @@ bool cgroup_is_within(const char *path, const char *above)
 
 bool cgroup_holds_vm_agent(const char *path)
 {
-	static const char *const units[] = {
-		"/azure.slice/walinuxagent.service", "/system.slice/walinuxagent.service",
-		"/azure.slice/waagent.service", "/system.slice/waagent.service",
-	};
+	static const char *const slices[] = { "/azure.slice", "/system.slice" };
+	static const char *const units[] = { "walinuxagent.service", "waagent.service" };
+	size_t length = strlen(path), name;
 
+	while (length && path[length - 1] == '/')
+		length--;
+	for (name = length; name && path[name - 1] != '/'; name--)
+		;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (cgroup_is_within(units[i], path))
+		if (length - name == strlen(units[i]) &&
+		    !strncmp(path + name, units[i], length - name))
+			return true;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		if (cgroup_is_within(slices[i], path))
+			return true;
+	}
+	return false;
+}
+
+bool cgroup_path_is_plain(const char *path)
+{
+	if (!strcmp(path, "/"))
+		return true;
+	if (strlen(path) >= PATH_MAX)
+		return false;
+	while (*path == '/') {
+		size_t length = strcspn(++path, "/");
+
+		if (!length || (length == 1 && *path == '.') ||
+		    (length == 2 && !strncmp(path, "..", 2)))
+			return false;
+		path += length;
+		if (!*path)
 			return true;
 	}
 	return false;

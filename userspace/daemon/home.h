@@ -26,13 +26,19 @@ uint64_t home_cgroup_id(const struct home *home, const char *path);
 /* Makes a cgroup below the daemon's; *ret_path is from cgroup2's root. A descriptor or -errno. */
 int home_cgroup_make(const struct home *home, const char *name, char **ret_path);
 
-/* "/a/b", without anything by which it could be written in another way; not the root. */
-bool cgroup_path_is_plain(const char *path);
-
 /* Does `path` lie below `above`, or is it the same? */
 bool cgroup_is_within(const char *path, const char *above);
 
-/* Is the Azure VM agent's unit this cgroup, or below it? What is below the unit is not its. */
+/*
+ * Is this cgroup the Azure VM agent's unit, in whatever slice, or one of those that have it below
+ * them? What is below the unit is not its.
+ */
 bool cgroup_holds_vm_agent(const char *path);
+
+/*
+ * Is it a path from cgroup2's root in the only form that can be compared: no "." or "..", no empty
+ * part, no slash at the end, but for the root's?
+ */
+bool cgroup_path_is_plain(const char *path);
 
 #endif

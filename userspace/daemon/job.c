@@ -143,6 +143,7 @@ int job_record_write(int folder_fd, const struct job *job)
 	json_object_set_new(object, "origin", json_string(job_origin_name(job->origin)));
 	json_object_set_new(object, "name", text_or_null(job->name));
 	json_object_set_new(object, "cgroup", text_or_null(job->cgroup));
+	json_object_set_new(object, "cgroup_id", json_integer((json_int_t)job->cgroup_id));
 	json_object_set_new(object, "policy", text_or_null(job->policy_source));
 	json_object_set_new(object, "agent", text_or_null(job->agent));
 	json_object_set_new(object, "pool", text_or_null(job->pool));
@@ -219,6 +220,7 @@ int job_record_read(int folder_fd, const char *name, struct job **ret_job)
 	job->number = (uint32_t)number_get(object, "number");
 	job->name = text_get(object, "name");
 	job->cgroup = text_get(object, "cgroup");
+	job->cgroup_id = (uint64_t)number_get(object, "cgroup_id");
 	job->policy_source = text_get(object, "policy");
 	job->agent = text_get(object, "agent");
 	job->pool = text_get(object, "pool");

@@ -37,6 +37,7 @@ struct job {
 	enum job_origin origin;
 	char *name;
 	char *cgroup;			/* path from cgroup2's root */
+	uint64_t cgroup_id;		/* another cgroup may come to have the same path */
 	char *policy_source;		/* what a reload reads */
 	struct loaded *loaded;		/* the policy in force */
 	uint32_t generation;

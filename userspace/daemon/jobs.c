@@ -252,8 +252,7 @@ void jobs_settle(struct jobs *jobs)
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
 
-		if (job && !job->ended && job->origin == JOB_GUARDED &&
-		    !guard_job_is_live(jobs->parts.guard, job->number))
+		if (job && !job->ended && job->origin != JOB_WORKER && job_is_over(jobs, job))
 			job_end(jobs, job);
 	}
 }

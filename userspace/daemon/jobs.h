@@ -79,7 +79,7 @@ void jobs_refusals_read(void *context);
 /* Once a second. */
 void jobs_tick(struct jobs *jobs);
 
-/* Ends those of the `guard` list whose cgroups are gone, so that new ones can take their places. */
+/* Ends jobs whose cgroups others removed, so that new ones can take their places. */
 void jobs_settle(struct jobs *jobs);
 
 struct job *job_by_name(const struct jobs *jobs, const char *name);

@@ -166,12 +166,6 @@ static int attach_check(struct jobs *jobs, const char *name, const char *cgroup,
 {
 	struct job *same = job_by_name(jobs, name), *holder = job_by_cgroup(jobs, cgroup);
 
-	/* Everything below compares paths. */
-	if (strcmp(cgroup, "/") && !cgroup_path_is_plain(cgroup)) {
-		error_say(ret_error, "'%s' is no path of a cgroup from cgroup2's root: give it "
-			  "without '.', '..', '//' and a slash at its end", cgroup);
-		return -EINVAL;
-	}
 	if (same) {
 		error_say(ret_error, "a job '%s' is there already, in %s", name, same->cgroup);
 		return -EEXIST;
@@ -198,8 +192,10 @@ int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, con
 {
 	_cleanup_close_ int fd = -1;
 	struct job *job;
-	int error = attach_check(jobs, name, cgroup, ret_error);
+	int error;
 
+	jobs_settle(jobs);
+	error = attach_check(jobs, name, cgroup, ret_error);
 	if (error)
 		return error;
 	fd = home_cgroup_open(jobs->parts.home, cgroup);
@@ -212,6 +208,7 @@ int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, con
 		return -ENOMEM;
 	job->name = strdup(name);
 	job->cgroup = strdup(cgroup);
+	job->cgroup_id = home_cgroup_id(jobs->parts.home, cgroup);
 	job->policy_source = strdup(policy_source);
 	error = job->name && job->cgroup && job->policy_source ? 0 : -ENOMEM;
 	if (!error)

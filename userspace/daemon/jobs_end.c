@@ -85,11 +85,10 @@ void job_end(struct jobs *jobs, struct job *job)
 	job_finish(jobs, job);
 }
 
-/* A worker's cgroup is ours to remove; others are removed by whoever made them. */
-static bool job_is_over(const struct jobs *jobs, const struct job *job)
+bool job_is_over(const struct jobs *jobs, const struct job *job)
 {
-	return !job->populated && (job->origin == JOB_WORKER ||
-				   !guard_job_is_live(jobs->parts.guard, job->number));
+	return job->origin == JOB_WORKER ||
+	       home_cgroup_id(jobs->parts.home, job->cgroup) != job->cgroup_id;
 }
 
 void jobs_finish_ended(struct jobs *jobs)
@@ -99,7 +98,7 @@ void jobs_finish_ended(struct jobs *jobs)
 
 		if (job && job->ended)
 			job_finish(jobs, job);
-		else if (job && job_is_over(jobs, job))
+		else if (job && !job->populated && job_is_over(jobs, job))
 			job_end(jobs, job);
 	}
 }

@@ -27,6 +27,12 @@ int job_watch(struct jobs *jobs, struct job *job);
 int job_policy_set(struct jobs *jobs, struct job *job, const char *source,
 		   struct diagnostics *diag);
 
+/*
+ * May an empty job end? A worker's cgroup is ours to remove; others are removed by whoever made
+ * them. Not asked of the guard, whose links the kernel lets go of only a while after the cgroup.
+ */
+bool job_is_over(const struct jobs *jobs, const struct job *job);
+
 /* Ends a job whose cgroup is empty or gone, as far as can be now; jobs_tick() does the rest. */
 void job_end(struct jobs *jobs, struct job *job);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the daemon answers on its socket. Root may ask for anything, unless it is root within a
- * guarded cgroup, or in one that is not known: who is guarded shall not take its guard off.
- * Everybody else may ask whether the
- * daemon runs, whether they are guarded, and for the records of the job that they are in.
+ * guarded cgroup, or may be: who is guarded shall not take its guard off. Everybody else may ask
+ * whether the daemon runs, whether they are guarded, and for the records of the job they are in.
  */
 #include <errno.h>
 #include <fnmatch.h>
@@ -25,6 +24,7 @@
 #include "policy/write.h"
 
 #define JOB_NAME_MAX	200	/* of a job's name */
+#define PATH_SHOWN	120	/* of one that is refused */
 
 struct call {
 	struct daemon *daemon;
@@ -51,13 +51,21 @@ static void answer_attach(const struct call *call)
 {
 	const char *name = text_of(call, "job"), *cgroup = text_of(call, "cgroup");
 	const char *policy = text_of(call, "policy");
-	_cleanup_free_ char *why = NULL;
+	_cleanup_free_ char *why = NULL, *escaped = NULL;
 	int error;
 
 	if (!name || !*name || strlen(name) > JOB_NAME_MAX || !cgroup || *cgroup != '/') {
 		control_answer_error(call->answer, "attach needs 'job', a name of at most %d "
 				     "bytes, and 'cgroup', a path from cgroup2's root",
 				     JOB_NAME_MAX);
+		return;
+	}
+	/* Who is what is found by comparing paths. */
+	if (!cgroup_path_is_plain(cgroup)) {
+		escaped = escape_string(cgroup, PATH_SHOWN);
+		control_answer_error(call->answer, "'%s' is not a path from cgroup2's root; write "
+				     "it as in /system.slice/agent.service, without '.', '..' and "
+				     "empty parts", escaped ? escaped : "?");
 		return;
 	}
 	if (!policy)
@@ -266,6 +274,17 @@ static const struct request_kind {
 	{ "events", true, answer_events },
 };
 
+/*
+ * Whose cgroup is not known may be in a job: its process connected and ended, and another one that
+ * has the same connection waits for the answer.
+ */
+bool request_trust(const struct control_peer *peer, void *context)
+{
+	const struct daemon *daemon = context;
+
+	return peer->cgroup && !job_by_cgroup(daemon->jobs, peer->cgroup);
+}
+
 void request_answer(const struct control_peer *peer, const json_t *request,
 		    struct control_answer *ret_answer, void *context)
 {
@@ -280,8 +299,8 @@ void request_answer(const struct control_peer *peer, const json_t *request,
 	const char *name = text_of(&call, "request");
 	_cleanup_free_ char *escaped = NULL;
 
-	/* Who ended behind its connection left it to somebody who may be in a job. */
-	call.privileged = !peer->uid && peer->cgroup && !call.peer_job;
+	/* Once more: it may have become a job since it connected. */
+	call.privileged = peer->trusted && !call.peer_job;
 	for (size_t i = 0; name && i < ARRAY_SIZE(kinds); i++) {
 		if (strcmp(kinds[i].name, name))
 			continue;

