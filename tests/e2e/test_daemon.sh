@@ -183,3 +183,23 @@ test_daemon_only_one_with_one_state() {
 	grep -q "another buildfence daemon runs" "$CASE/err2" || fail "it says: $(cat "$CASE/err2")"
 	daemon_answers || fail "the first one does not answer any more"
 }
+
+# Jobs whose records cannot be written hold their places, but never against a job that begins.
+test_daemon_a_full_disk_takes_no_jobs_place() {
+	policy_feed
+	RECORDS=/dev/full
+	config <<-END
+	limits: { jobs: 2 }
+	END
+	daemon_start
+	local i
+	for i in $(seq 4); do
+		mkdir "$CASE_CGROUP/unit-$i"
+		ctl attach --job "job-$i" --cgroup "$CASE_CGROUP/unit-$i" || fail "job $i has no guard"
+		! in_agent bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$CASE_CGROUP/unit-$i" \
+			$JOB tcp $EVIL4 8080 2>/dev/null || fail "job $i reached $EVIL4"
+		rmdir "$CASE_CGROUP/unit-$i"
+	done
+	says "cannot write to /dev/full"
+	says "job 'job-1' has ended, but what it was refused cannot be written down"
+}

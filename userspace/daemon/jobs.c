@@ -247,16 +247,6 @@ void jobs_policies_renew(struct jobs *jobs)
 
 /* --- once a second ---------------------------------------------------------------------------- */
 
-/*
- * A worker's cgroup is ours to remove; others are removed by whoever made them. Not asked of the
- * guard, whose links the kernel lets go of only a while after the cgroup.
- */
-static bool job_is_over(const struct jobs *jobs, const struct job *job)
-{
-	return job->origin == JOB_WORKER ||
-	       home_cgroup_id(jobs->parts.home, job->cgroup) != job->cgroup_id;
-}
-
 void jobs_settle(struct jobs *jobs)
 {
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
@@ -275,14 +265,8 @@ void jobs_tick(struct jobs *jobs)
 	if (error && error != -ENOSPC)
 		log_error("cannot read what was refused: %s", strerror(-error));
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		struct job *job = jobs->by_number[i];
-
-		if (!job)
-			continue;
-		job_tick(jobs->parts.policies, job);
-		if (job->ended)
-			job_finish(jobs, job);
-		else if (!job->populated && job_is_over(jobs, job))
-			job_end(jobs, job);
+		if (jobs->by_number[i])
+			job_tick(jobs->parts.policies, jobs->by_number[i]);
 	}
+	jobs_finish_ended(jobs);
 }

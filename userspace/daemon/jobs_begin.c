@@ -68,10 +68,19 @@ int job_watch(struct jobs *jobs, struct job *job)
 
 /* --- the steps -------------------------------------------------------------------------------- */
 
-/* A number and tables, where need be at the cost of a job that ended but whose sockets linger. */
+/* Of two that have ended: rather records are lost than a guard, and rather what is older. */
+static bool job_is_dearer(const struct jobs *jobs, const struct job *a, const struct job *b)
+{
+	bool a_lives = guard_job_is_live(jobs->parts.guard, a->number);
+	bool b_lives = guard_job_is_live(jobs->parts.guard, b->number);
+
+	return a_lives != b_lives ? a_lives : a->ended_since > b->ended_since;
+}
+
+/* A number and tables, where need be at the cost of a job that ended but could not be finished. */
 static int number_take(struct jobs *jobs, struct job *job)
 {
-	struct job *oldest = NULL;
+	struct job *cheapest = NULL;
 	int error = guard_job_add(jobs->parts.guard, &job->number);
 
 	if (error != -ENOSPC)
@@ -83,15 +92,12 @@ static int number_take(struct jobs *jobs, struct job *job)
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *ended = jobs->by_number[i];
 
-		if (ended && ended->ended && (!oldest || ended->ended_since < oldest->ended_since))
-			oldest = ended;
+		if (ended && ended->ended && (!cheapest || job_is_dearer(jobs, cheapest, ended)))
+			cheapest = ended;
 	}
-	if (!oldest)
+	if (!cheapest)
 		return -ENOSPC;
-	log_error("job '%s' has ended, but sockets of its are open still: they lose their guard, "
-		  "since its place is needed (limits: jobs)", oldest->name);
-	guard_detach(jobs->parts.guard, oldest->number);
-	job_finish(jobs, oldest);
+	job_give_up(jobs, cheapest);
 	return guard_job_add(jobs->parts.guard, &job->number);
 }
 

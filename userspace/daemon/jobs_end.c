@@ -24,15 +24,10 @@ static time_t monotonic_s(void)
 	return now.tv_sec;
 }
 
-void job_finish(struct jobs *jobs, struct job *job)
+static void job_give_back(struct jobs *jobs, struct job *job)
 {
 	struct jobs_parts *parts = &jobs->parts;
 
-	if (guard_job_is_live(parts->guard, job->number))
-		return;
-	/* Records that cannot be written now keep the job, until they can. */
-	if (guard_job_drain(parts->guard, job->number, job_report, jobs))
-		return;
 	guard_detach(parts->guard, job->number);
 	guard_job_remove(parts->guard, job->number);
 	parts->job_gone(job->number, parts->context);
@@ -40,12 +35,30 @@ void job_finish(struct jobs *jobs, struct job *job)
 	jobs_remove(jobs, job);
 }
 
-void jobs_finish_ended(struct jobs *jobs)
+void job_finish(struct jobs *jobs, struct job *job)
 {
-	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		if (jobs->by_number[i] && jobs->by_number[i]->ended)
-			job_finish(jobs, jobs->by_number[i]);
-	}
+	struct guard *guard = jobs->parts.guard;
+
+	if (guard_job_is_live(guard, job->number))
+		return;
+	/* Records that cannot be written now keep the job, until they can. */
+	if (!guard_job_drain(guard, job->number, job_report, jobs))
+		job_give_back(jobs, job);
+}
+
+void job_give_up(struct jobs *jobs, struct job *job)
+{
+	struct guard *guard = jobs->parts.guard;
+
+	if (guard_job_is_live(guard, job->number))
+		log_error("job '%s' has ended, but sockets of its are open still: they lose their "
+			  "guard, since its place is needed (limits: jobs)", job->name);
+	guard_detach(guard, job->number);
+	if (guard_job_drain(guard, job->number, job_report, jobs))
+		log_error("job '%s' has ended, but what it was refused cannot be written down: it "
+			  "is lost, since its place is needed; make room for the records",
+			  job->name);
+	job_give_back(jobs, job);
 }
 
 void job_end(struct jobs *jobs, struct job *job)
@@ -70,6 +83,24 @@ void job_end(struct jobs *jobs, struct job *job)
 	job->ended = true;
 	job->ended_since = monotonic_s();
 	job_finish(jobs, job);
+}
+
+bool job_is_over(const struct jobs *jobs, const struct job *job)
+{
+	return job->origin == JOB_WORKER ||
+	       home_cgroup_id(jobs->parts.home, job->cgroup) != job->cgroup_id;
+}
+
+void jobs_finish_ended(struct jobs *jobs)
+{
+	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
+		struct job *job = jobs->by_number[i];
+
+		if (job && job->ended)
+			job_finish(jobs, job);
+		else if (job && !job->populated && job_is_over(jobs, job))
+			job_end(jobs, job);
+	}
 }
 
 int jobs_detach(struct jobs *jobs, const char *name)

@@ -27,13 +27,22 @@ int job_watch(struct jobs *jobs, struct job *job);
 int job_policy_set(struct jobs *jobs, struct job *job, const char *source,
 		   struct diagnostics *diag);
 
+/*
+ * May an empty job end? A worker's cgroup is ours to remove; others are removed by whoever made
+ * them. Not asked of the guard, whose links the kernel lets go of only a while after the cgroup.
+ */
+bool job_is_over(const struct jobs *jobs, const struct job *job);
+
 /* Ends a job whose cgroup is empty or gone, as far as can be now; jobs_tick() does the rest. */
 void job_end(struct jobs *jobs, struct job *job);
 
 /* Takes everything that is still counted, and gives tables, number and memory back. */
 void job_finish(struct jobs *jobs, struct job *job);
 
-/* The same for all that have ended. */
+/* The same at any price: its place is needed for a job that would have no guard otherwise. */
+void job_give_up(struct jobs *jobs, struct job *job);
+
+/* Ends and finishes all that are over. */
 void jobs_finish_ended(struct jobs *jobs);
 
 /* Takes a report of the guard: a record, or a reset of the connection. A guard_report_fn. */

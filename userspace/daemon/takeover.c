@@ -6,7 +6,7 @@
  *	record	programs	cgroup		then
  *	yes	all, policy	there		it goes on
  *	yes	some		there		attaching is finished: never opened again
- *	yes	none		any		it never began, or has ended: last counts, all given back
+ *	yes	none		any		never began, or ended: last counts, all given back
  *	yes	any		gone		it has ended: last counts, all given back
  *	no	any		there		it goes on, with a name made up and its policy
  *	no	none		-		tables without a job: removed
@@ -160,8 +160,8 @@ static void job_attach_rest(struct jobs *jobs, struct job *job)
 			policies_put(parts->policies, loaded);
 	}
 	if (error)
-		log_error("job '%s' is attached in part, and its policy '%s' cannot be put in force: "
-			  "%s; it stays as it is, closed if it never had one: begin it again",
+		log_error("job '%s' is attached in part, and its policy '%s' cannot be put in "
+			  "force: %s; it stays as it is, closed if it never had one: begin anew",
 			  job->name, job->policy_source, strerror(-error));
 	else
 		job_policy_note(parts->policies, job, loaded, generation);

@@ -217,7 +217,8 @@ static void job_set(json_t *record, const struct event *event, bool audit)
 
 /*
  * Where a line would be too long, since escapes can double a text: what is given up first, and then
- * whatever is longest, but for the name by which a job finds its own. Returns whether there was one.
+ * whatever is longest, but for the name by which a job finds its own. Returns whether there
+ * was one.
  */
 static bool longest_give_up(json_t *record)
 {

@@ -152,7 +152,8 @@ int guard_pins_forget(const char *name);
  * write the uid with the report, in one write().
  */
 struct guard_report {
-	const struct refusal *refusal;	/* apart false: only job, reason and time are set */
+	/* apart false: only job, reason and time are set. Job 0: of one that is gone. */
+	const struct refusal *refusal;
 	uint64_t count;			/* attempts since the last report of this kind */
 	uint64_t last_ns;		/* the last attempt's time */
 	bool apart;			/* false: could not be kept apart from other kinds */

@@ -137,8 +137,12 @@ int report_give(struct guard *guard, struct guard_report *report, const struct r
 {
 	const struct refusal *refusal = report->refusal;
 	const struct report_name name = { .boot = boot_half(), .job = refusal->job, .id = *id };
+	struct refusal of_none = *refusal;
 	int refused;
 
+	of_none.job = 0;
+	if (!account_of(guard, refusal->job, id->time_ns))
+		report->refusal = &of_none;
 	uid_write(&name, report->uid);
 	refused = take(report, context);
 	if (refused)
