@@ -142,8 +142,8 @@ static int job_make_up(struct takeover *takeover, const struct guard_found *foun
 }
 
 /*
- * Nothing was attached: the predecessor died before the job began. It is finished once all jobs have
- * their policies: what is read then may be anybody's.
+ * Nothing was attached: the predecessor died before the job began. It is finished once all jobs
+ * have their policies: what is read then may be anybody's.
  */
 static void job_take_back(struct jobs *jobs, struct job *job)
 {
