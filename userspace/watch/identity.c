@@ -19,6 +19,7 @@
  * let a pipeline's own variables, which are as large as it likes, push the named ones out of sight.
  */
 #define ENVIRON_MAX	(8U << 20)
+#define SETTLE_TRIES	10
 
 /* The variables a kind names beside those of its fields. */
 enum named {
@@ -233,8 +234,8 @@ int identity_finish(struct identity_reader *reader, struct identity **ret_identi
 	return error;
 }
 
-/* Returns 0, -ESRCH, or another -errno. */
-static int environ_read(pid_t pid, struct identity_reader *reader)
+/* Returns how many bytes there were, -ESRCH, or another -errno. */
+static ssize_t environ_read(pid_t pid, struct identity_reader *reader)
 {
 	_cleanup_close_ int fd = -1;
 	char path[64], piece[4096];
@@ -258,7 +259,22 @@ static int environ_read(pid_t pid, struct identity_reader *reader)
 		total += (size_t)length;
 	}
 	explicit_bzero(piece, sizeof(piece));
-	return error;
+	return error ? error : (ssize_t)total;
+}
+
+/*
+ * In the middle of an exec (a script's interpreter, say) a process has no environment for a moment.
+ * One that really has none costs these few milliseconds.
+ */
+static int environ_settled_read(pid_t pid, struct identity_reader *reader)
+{
+	ssize_t length = environ_read(pid, reader);
+
+	for (int tries = 1; !length && tries < SETTLE_TRIES; tries++) {
+		usleep(1000);
+		length = environ_read(pid, reader);
+	}
+	return length < 0 ? (int)length : 0;
 }
 
 int identity_read(pid_t pid, uint64_t start_ticks, const struct agent_kind *kind,
@@ -272,7 +288,7 @@ int identity_read(pid_t pid, uint64_t start_ticks, const struct agent_kind *kind
 	error = identity_reader_new(kind, &reader);
 	if (error)
 		return error;
-	error = environ_read(pid, reader);
+	error = environ_settled_read(pid, reader);
 	started = process_start(pid, &start);
 	if (started || start != start_ticks)
 		error = -ESRCH;
