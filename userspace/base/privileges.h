@@ -13,10 +13,10 @@
  * Call it as root, when everything that needs more is done: bpffs mounted, folders made with their
  * owners, no thread started yet (later ones have no more). Afterwards files and cgroups that root
  * may write by their mode can be written (not cgroup2's root, whose mode is 0555: jobs' cgroups
- * must be made below another one), those of others only read. execve, fork, kill, and setns but into a
- * network namespace give EPERM, as does each call that is not on the list. There is no way back.
- * It needs CAP_SETPCAP, and before 5.11 CAP_SYS_RESOURCE, besides those that are kept. Returns 0 or
- * -errno; after a failure the process must end, since half may be given up.
+ * must be made below another one), those of others only read. execve, fork, kill, and setns but
+ * into a network namespace give EPERM, as does each call that is not on the list. There is no way
+ * back. It needs CAP_SETPCAP, and before 5.11 CAP_SYS_RESOURCE, besides those that are kept.
+ * Returns 0 or -errno; after a failure the process must end, since half may be given up.
  */
 int privileges_drop(void);
 
