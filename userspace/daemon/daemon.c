@@ -124,10 +124,7 @@ static bool differ(const char *one, const char *other)
 /* What cannot change while the daemon runs. */
 static void unchangeable_tell(const struct config *now, const struct config *next)
 {
-	bool moved = now->cgroup && next->cgroup ? strcmp(now->cgroup, next->cgroup) :
-						   now->cgroup != next->cgroup;
-
-	if (moved || strcmp(now->state, next->state) || strcmp(now->socket, next->socket) ||
+	if (strcmp(now->state, next->state) || strcmp(now->socket, next->socket) ||
 	    strcmp(now->pins, next->pins) || strcmp(now->records, next->records) ||
 	    differ(now->cgroup, next->cgroup) || now->jobs_max != next->jobs_max ||
 	    now->policies_max != next->policies_max || now->clients_max != next->clients_max)

@@ -5,7 +5,6 @@
  * whether the daemon runs, whether they are guarded, and for the records of the job they are in.
  */
 #include <errno.h>
-#include <fnmatch.h>
 #include <jansson.h>
 #include <string.h>
 #include <unistd.h>
