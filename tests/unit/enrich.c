@@ -7,17 +7,10 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "event/enrich.h"
 #include "event_made.h"
 #include "policy/compile.h"
-
-static uint64_t boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 Test(enrich, a_reversed_name_comes_forward_and_escaped)
 {
@@ -44,7 +37,7 @@ Test(enrich, the_longest_name_fits)
 
 Test(enrich, now_since_boot_is_now)
 {
-	struct timespec converted = time_from_boot(boot_ns());
+	struct timespec converted = time_from_boot(clock_ns(CLOCK_BOOTTIME));
 
 	cr_expect_lt(labs(converted.tv_sec - time(NULL)), 2);
 }
@@ -55,7 +48,7 @@ Test(enrich, a_process_is_described_by_its_path)
 	char comm[COMM_LEN] = "enrich-test";
 
 	prctl(PR_SET_NAME, comm);
-	process_describe(getpid(), comm, boot_ns(), &path, &command_line);
+	process_describe(getpid(), comm, clock_ns(CLOCK_BOOTTIME), &path, &command_line);
 	cr_assert_not_null(path);
 	cr_expect_eq(path[0], '/');
 	cr_expect_not_null(command_line);
@@ -76,7 +69,7 @@ Test(enrich, a_process_with_another_name_is_another_one)
 {
 	_cleanup_free_ char *path = NULL, *command_line = NULL;
 
-	process_describe(getpid(), (char[COMM_LEN]){ "somebody-else" }, boot_ns(), &path,
+	process_describe(getpid(), (char[COMM_LEN]){ "somebody-else" }, clock_ns(CLOCK_BOOTTIME), &path,
 			 &command_line);
 	cr_expect_null(path);
 	cr_expect_null(command_line);
@@ -84,7 +77,9 @@ Test(enrich, a_process_with_another_name_is_another_one)
 
 Test(enrich, a_process_that_is_gone_keeps_the_name_that_the_kernel_saw)
 {
-	struct refusal refusal = { .pid = 0x7fffffff, .comm = "gone\n", .time_ns = boot_ns() };
+	struct refusal refusal = {
+		.pid = 0x7fffffff, .comm = "gone\n", .time_ns = clock_ns(CLOCK_BOOTTIME),
+	};
 	struct event event;
 
 	cr_assert_eq(event_fill(&job_made, &refusal, 3, 0, true, false, &event), 0);

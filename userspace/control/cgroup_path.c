@@ -11,13 +11,6 @@
 #include "base/cleanup.h"
 #include "job/cgroup.h"
 
-static int own_path(char **ret_path)
-{
-	_cleanup_fclose_ FILE *membership = fopen("/proc/self/cgroup", "re");
-
-	return membership ? cgroup_own_find(membership, ret_path) : -errno;
-}
-
 /* `directory` with its links and dots resolved, less the mount point's path. */
 static int below_mount(const char *mount, const char *directory, char **ret_path)
 {
@@ -41,7 +34,7 @@ int cgroup_path_resolve(const char *argument, char **ret_path)
 	_cleanup_free_ char *mount = NULL, *real_mount = NULL, *directory = NULL;
 
 	if (!strcmp(argument, "self"))
-		return own_path(ret_path);
+		return cgroup_of_process(0, ret_path);
 	if (argument[0] != '/')
 		return -EINVAL;
 	if (!mounts)

@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/loop.h"
 #include "control/protocol.h"
@@ -21,14 +22,6 @@
 
 #define AS_TEXT_(number)	#number
 #define AS_TEXT(number)		AS_TEXT_(number)
-
-int64_t control_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void client_end(struct client *client)
 {
@@ -134,7 +127,7 @@ static void answer_stream(struct client *client, struct control_answer *answer)
 void client_finish(struct client *client)
 {
 	client->phase = CLIENT_ENDS;
-	client->deadline_ms = control_now_ms() + ANSWER_TIME_S * 1000;
+	client->deadline_ms = clock_ms(CLOCK_MONOTONIC) + ANSWER_TIME_S * 1000;
 }
 
 static void client_answer(struct client *client, struct control_answer *answer)

@@ -60,9 +60,6 @@ struct control {
 	struct client clients[];
 };
 
-/* CLOCK_MONOTONIC. */
-int64_t control_now_ms(void);
-
 /* connection.c. The loop calls this when the client sends, takes, or is gone. */
 void client_run(void *context);
 

@@ -52,15 +52,9 @@ char *peer_cgroup(int fd, pid_t pid)
 {
 	_cleanup_close_ int pidfd = pid > 0 ? peer_pidfd(fd, pid) : -ESRCH;
 	struct pollfd ended = { .fd = pidfd, .events = POLLIN };
-	_cleanup_fclose_ FILE *membership = NULL;
 	_cleanup_free_ char *cgroup = NULL;
-	char path[64];
 
-	if (pidfd < 0)
-		return NULL;
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	membership = fopen(path, "re");
-	if (!membership || cgroup_own_find(membership, &cgroup))
+	if (pidfd < 0 || cgroup_of_process(pid, &cgroup))
 		return NULL;
 	/* It lives still: so the pid was its own all the time, and the file too. */
 	if (poll(&ended, 1, 0) != 0)

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/loop.h"
 #include "control/internal.h"
 #include "control/peer.h"
@@ -40,7 +41,7 @@ static void clients_tick(void *context)
 	if (control->paused && !loop_fd_change(control->loop, control->listen_fd, EPOLLIN))
 		control->paused = false;
 	for (unsigned int i = 0; i < control->clients_max; i++)
-		client_tick(&control->clients[i], control_now_ms());
+		client_tick(&control->clients[i], clock_ms(CLOCK_MONOTONIC));
 	if (!control->clients_count && !control->paused)
 		ticks_set(control, false);
 }
@@ -98,7 +99,7 @@ static void client_begin(struct control *control, int fd, struct control_peer *p
 		.peer = { .uid = peer->uid, .pid = peer->pid, .cgroup = TAKE_PTR(peer->cgroup),
 			  .trusted = peer->trusted },
 		.fd = fd,
-		.deadline_ms = control_now_ms() + CONTROL_REQUEST_TIME_S * 1000,
+		.deadline_ms = clock_ms(CLOCK_MONOTONIC) + CONTROL_REQUEST_TIME_S * 1000,
 	};
 	control->clients_count++;
 	ticks_set(control, true);

@@ -52,7 +52,7 @@ struct job {
 	int events_fd;			/* cgroup.events, or -1 */
 	bool populated;
 	bool ended;			/* its cgroup is gone; sockets of its may still exist */
-	time_t ended_since;		/* CLOCK_MONOTONIC */
+	int64_t ended_ms;		/* CLOCK_MONOTONIC */
 	uint64_t records_from;		/* length of the records' file when the job began */
 	uint64_t refused;		/* attempts that records tell of */
 };

@@ -74,7 +74,7 @@ static bool job_is_dearer(const struct jobs *jobs, const struct job *a, const st
 	bool a_lives = guard_job_is_live(jobs->parts.guard, a->number);
 	bool b_lives = guard_job_is_live(jobs->parts.guard, b->number);
 
-	return a_lives != b_lives ? a_lives : a->ended_since > b->ended_since;
+	return a_lives != b_lives ? a_lives : a->ended_ms > b->ended_ms;
 }
 
 /* A number and tables, where need be at the cost of a job that ended but could not be finished. */

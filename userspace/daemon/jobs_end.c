@@ -8,21 +8,13 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "daemon/records.h"
 #include "guard/guard.h"
 #include "job/cgroup.h"
-
-static time_t monotonic_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 static void job_give_back(struct jobs *jobs, struct job *job)
 {
@@ -81,7 +73,7 @@ void job_end(struct jobs *jobs, struct job *job)
 		job->events_fd = -1;
 	}
 	job->ended = true;
-	job->ended_since = monotonic_s();
+	job->ended_ms = clock_ms(CLOCK_MONOTONIC);
 	job_finish(jobs, job);
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/description.h"
@@ -16,11 +17,11 @@
 
 #define RESOLV_CONF	"/etc/resolv.conf"
 /* A packet is judged within microseconds; the drain of records needs two turns of a second. */
-#define RETIRE_S	3
+#define RETIRE_MS	3000
 
 struct retired {
 	uint32_t number;
-	time_t since;			/* CLOCK_MONOTONIC */
+	int64_t since_ms;		/* CLOCK_MONOTONIC */
 };
 
 struct policies {
@@ -33,14 +34,6 @@ struct policies {
 	struct machine_dns dns;
 	struct timespec dns_changed;	/* of resolv.conf, as it was read */
 };
-
-static time_t monotonic_s(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
 
 /* --- one policy ------------------------------------------------------------------------------- */
 
@@ -87,7 +80,7 @@ static void number_retire(struct policies *policies, uint32_t number)
 	if (!grown)
 		return;		/* The number stays taken until the next start. */
 	policies->retired = grown;
-	grown[policies->retired_count++] = (struct retired){ number, monotonic_s() };
+	grown[policies->retired_count++] = (struct retired){ number, clock_ms(CLOCK_MONOTONIC) };
 }
 
 /* Finds the image in the kernel, or puts it there. */
@@ -469,12 +462,12 @@ static bool rule_ended(const struct loaded *loaded, time_t now)
 
 static void retired_give_back(struct policies *policies)
 {
-	time_t now = monotonic_s();
+	int64_t now_ms = clock_ms(CLOCK_MONOTONIC);
 
 	for (size_t i = 0; i < policies->retired_count; i++) {
 		struct retired *retired = &policies->retired[i];
 
-		if (now - retired->since < RETIRE_S)
+		if (now_ms - retired->since_ms < RETIRE_MS)
 			continue;
 		guard_policy_remove(policies->guard, retired->number);
 		description_remove(policies->folder_fd, retired->number);

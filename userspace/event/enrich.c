@@ -11,22 +11,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/escape.h"
 #include "base/owner.h"
 #include "event/mask.h"
 #include "policy/policy.h"
 
-#define NS_PER_S	1000000000ULL
 #define THREADS_READ	256
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
 
 struct timespec time_from_boot(uint64_t boot_ns)
 {

@@ -70,8 +70,6 @@ struct guard_job *guard_job_get(struct guard *guard, uint32_t job);
  */
 int job_take_over(struct guard *guard, uint32_t job);
 
-uint64_t boot_ns(void);
-
 /* Writes guard->epoch into its map. Returns 0 or -errno. */
 int epoch_write(struct guard *guard);
 

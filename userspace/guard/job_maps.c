@@ -8,9 +8,9 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "buildfence.skel.h"
 
-#define NS_PER_S	1000000000ULL
 /* Every how many sweeps the learned addresses are looked at. */
 #define LEARNED_SWEEPS	12
 /* Of a thread that makes one system call or two. */
@@ -184,7 +184,7 @@ static int tables_open(struct guard *guard, uint32_t job)
 /* The account comes first: a job exists as soon as it has a table. */
 static int account_begin(struct guard *guard, uint32_t job)
 {
-	const struct account account = { .begun_ns = boot_ns() };
+	const struct account account = { .begun_ns = clock_ns(CLOCK_BOOTTIME) };
 	const struct job_counters counters = {};
 	int error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job,
 					&counters, BPF_ANY);
@@ -248,14 +248,6 @@ int job_take_over(struct guard *guard, uint32_t job)
 	return count < TABLE_COUNT ? tables_add(guard, job) : 0;
 }
 
-uint64_t boot_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
-}
-
 /*
  * Removes entries whose time was over before `before`; every value begins with it. The next key is
  * taken before its predecessor goes, or the kernel would begin anew. Returns whether none is left.
@@ -307,7 +299,7 @@ static void job_sweep(struct guard *guard, uint32_t job, struct guard_job *entry
 
 int guard_sweep(struct guard *guard)
 {
-	uint64_t now = boot_ns();
+	uint64_t now = clock_ns(CLOCK_BOOTTIME);
 	/*
 	 * Long after the kernel may reuse an entry (LEARNED_REUSE_NS): the two never meet at one.
 	 */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "buildfence.skel.h"
 
 #define BOOT_ID		"/proc/sys/kernel/random/boot_id"
@@ -161,7 +162,7 @@ int report_give_lost(struct guard *guard, uint32_t job, uint32_t reason, bool at
 	const struct account *account = &guard->accounts[job];
 	uint64_t given = at_end ? account->given[reason] : account->unfolded[reason];
 	const struct refusal refusal = {
-		.job = job, .reason = (uint8_t)reason, .time_ns = boot_ns(),
+		.job = job, .reason = (uint8_t)reason, .time_ns = clock_ns(CLOCK_BOOTTIME),
 	};
 	struct guard_report report = {
 		.refusal = &refusal, .count = total - given, .last_ns = refusal.time_ns,

@@ -10,9 +10,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/directory.h"
 #include "base/owner.h"
 
@@ -90,9 +90,8 @@ int cgroup_of_process(pid_t pid, char **ret_path)
 	if (!membership)
 		return errno == ENOENT ? -ESRCH : -EIO;
 	error = cgroup_own_find(membership, ret_path);
-	if (!error && !strcmp(*ret_path, "/"))
-		(*ret_path)[0] = '\0';
-	return error;
+	/* Opened while it lived, read when it was gone. */
+	return pid && error == -ENOENT ? -ESRCH : error;
 }
 
 static int own_cgroup_open(char **ret_path, char **ret_directory)
@@ -104,8 +103,13 @@ static int own_cgroup_open(char **ret_path, char **ret_directory)
 	if (root_fd < 0)
 		return root_fd;
 	error = cgroup_of_process(0, &path);
-	if (error || asprintf(&directory, "%s%s", mount, path) < 0)
-		return error ? error : -ENOMEM;
+	if (error)
+		return error;
+	/* What is below the root has no slash more than others. */
+	if (!strcmp(path, "/"))
+		path[0] = '\0';
+	if (asprintf(&directory, "%s%s", mount, path) < 0)
+		return -ENOMEM;
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -184,25 +188,17 @@ int cgroup_populated(int cgroup_fd)
 	return fd < 0 ? -errno : cgroup_events_populated(fd);
 }
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int cgroup_empty_wait(int cgroup_fd, int timeout_ms)
 {
 	_cleanup_close_ int fd = openat(cgroup_fd, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	int64_t end = monotonic_ms() + timeout_ms;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 
 	if (fd < 0)
 		return -errno;
 	for (;;) {
 		struct pollfd events = { .fd = fd, .events = POLLPRI };
 		int populated = cgroup_events_populated(fd);
-		int64_t left = end - monotonic_ms();
+		int64_t left = end - clock_ms(CLOCK_MONOTONIC);
 
 		if (populated <= 0)
 			return populated;
@@ -260,7 +256,7 @@ static int processes_kill(int parent_fd, const char *name)
 int cgroup_kill(int cgroup_fd, int timeout_ms)
 {
 	int error = file_write(cgroup_fd, "cgroup.kill", "1");
-	int64_t end = monotonic_ms() + timeout_ms;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + timeout_ms;
 
 	if (!error)
 		return cgroup_empty_wait(cgroup_fd, timeout_ms);
@@ -273,7 +269,7 @@ int cgroup_kill(int cgroup_fd, int timeout_ms)
 		error = processes_kill(cgroup_fd, ".");
 		if (!error)
 			error = cgroup_empty_wait(cgroup_fd, 20);
-	} while (error == -ETIMEDOUT && monotonic_ms() < end);
+	} while (error == -ETIMEDOUT && clock_ms(CLOCK_MONOTONIC) < end);
 	file_write(cgroup_fd, "cgroup.freeze", "0");
 	return error;
 }

@@ -18,8 +18,8 @@ int cgroup_own_find(FILE *membership, char **ret_path);
 int cgroup_root_open(char **ret_directory);
 
 /*
- * The cgroup of a process (0: the caller's), from cgroup2's root: "" for the root itself. Returns
- * 0, -ESRCH, or another -errno.
+ * The cgroup of a process (0: the caller's), from cgroup2's root. Returns 0, -ESRCH (it is gone),
+ * -ENOENT (the caller is in none), or another -errno.
  */
 int cgroup_of_process(pid_t pid, char **ret_path);
 

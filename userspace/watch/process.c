@@ -13,7 +13,6 @@
 
 #include "base/cleanup.h"
 #include "base/directory.h"
-#include "job/cgroup.h"
 
 #define DELETED		" (deleted)"
 
@@ -131,21 +130,6 @@ bool process_is(const struct process *process, const char *name)
 		return true;
 	return !file_read(process->pid, "cmdline", arguments, sizeof(arguments), &length) &&
 	       process_arguments_name(arguments, length, name);
-}
-
-int process_cgroup(pid_t pid, char **ret_cgroup)
-{
-	_cleanup_fclose_ FILE *membership = NULL;
-	char path[64];
-	int error;
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	membership = fopen(path, "re");
-	if (!membership)
-		return gone_or(errno);
-	error = cgroup_own_find(membership, ret_cgroup);
-	/* Opened while it lived, read when it was gone. */
-	return error == -ENOENT ? -ESRCH : error;
 }
 
 /* The children of one thread: numbers, each with a space behind. */

@@ -35,9 +35,6 @@ bool process_arguments_name(const char *arguments, size_t length, const char *na
 /* Is this the program's name, by the kernel's word, its file or its arguments? */
 bool process_is(const struct process *process, const char *name);
 
-/* The path of its cgroup from cgroup2's root. Returns 0, -ESRCH, or another -errno. */
-int process_cgroup(pid_t pid, char **ret_cgroup);
-
 /* Calls back for each direct child, until `call` returns true. Returns 0, -ESRCH, or -errno. */
 typedef bool (*process_fn)(const struct process *process, void *context);
 int process_children(pid_t pid, process_fn call, void *context);

@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/owner.h"
+#include "job/cgroup.h"
 #include "watch/agent.h"
 
 const struct agent_kind *worker_kind(const struct watch *watch, const struct process *process,
@@ -41,7 +42,7 @@ static int worker_tell(struct watch_call *call, const struct process *process,
 	struct process now;
 	int error;
 
-	error = process_cgroup(process->pid, &cgroup);
+	error = cgroup_of_process(process->pid, &cgroup);
 	if (!error)
 		error = process_look(process->pid, &now);
 	if (error)
