@@ -69,8 +69,8 @@ Test(enrich, a_process_with_another_name_is_another_one)
 {
 	_cleanup_free_ char *path = NULL, *command_line = NULL;
 
-	process_describe(getpid(), (char[COMM_LEN]){ "somebody-else" }, clock_ns(CLOCK_BOOTTIME), &path,
-			 &command_line);
+	process_describe(getpid(), (char[COMM_LEN]){ "somebody-else" }, clock_ns(CLOCK_BOOTTIME),
+			 &path, &command_line);
 	cr_expect_null(path);
 	cr_expect_null(command_line);
 }

@@ -132,45 +132,53 @@ static void unchangeable_tell(const struct config *now, const struct config *nex
 			  "only after a restart", next->path);
 }
 
-static int policies_renew(struct daemon *daemon, const struct config *config, char **ret_error)
-{
-	_cleanup_free_ const char **sources = sources_list(config);
-	_cleanup_free_ char *messages = NULL;
-	size_t size = 0;
-	struct diagnostics diag = { .out = open_memstream(&messages, &size) };
-	int error;
+/* Messages of a reader, kept so that whoever asked for a reload gets them too. */
+struct messages {
+	struct diagnostics diag;
+	char *text;
+	size_t size;
+};
 
-	if (!sources || !diag.out) {
-		if (diag.out)
-			fclose(diag.out);
-		return -ENOMEM;
-	}
-	error = policies_reload(daemon->policies, sources, &diag, jobs_policy_moved, daemon->jobs);
-	fclose(diag.out);
-	if (messages && *messages)
-		fputs(messages, stderr);
+static int messages_begin(struct messages *messages)
+{
+	*messages = (struct messages){};
+	messages->diag.out = open_memstream(&messages->text, &messages->size);
+	return messages->diag.out ? 0 : -ENOMEM;
+}
+
+/* Prints them; after a failure *ret_error, which may be absent, gets them. Returns the error. */
+static int messages_end(struct messages *messages, int error, char **ret_error)
+{
+	_cleanup_free_ char *text = NULL;
+
+	fclose(messages->diag.out);
+	text = messages->text;
+	if (text && *text)
+		fputs(text, stderr);
 	if (error && ret_error)
-		*ret_error = TAKE_PTR(messages);
+		*ret_error = TAKE_PTR(text);
 	return error;
 }
 
-/* Reads the configuration; on failure *ret_error has the messages, which were also printed. */
+static int policies_renew(struct daemon *daemon, const struct config *config, char **ret_error)
+{
+	_cleanup_free_ const char **sources = sources_list(config);
+	struct messages messages;
+
+	if (!sources || messages_begin(&messages))
+		return -ENOMEM;
+	return messages_end(&messages, policies_reload(daemon->policies, sources, &messages.diag,
+						       jobs_policy_moved, daemon->jobs),
+			    ret_error);
+}
+
 static int config_read(const char *path, struct config **ret_config, char **ret_error)
 {
-	_cleanup_free_ char *messages = NULL;
-	size_t size = 0;
-	struct diagnostics diag = { .out = open_memstream(&messages, &size) };
-	int error;
+	struct messages messages;
 
-	if (!diag.out)
+	if (messages_begin(&messages))
 		return -ENOMEM;
-	error = config_load(path, &diag, ret_config);
-	fclose(diag.out);
-	if (messages && *messages)
-		fputs(messages, stderr);
-	if (error && ret_error)
-		*ret_error = TAKE_PTR(messages);
-	return error;
+	return messages_end(&messages, config_load(path, &messages.diag, ret_config), ret_error);
 }
 
 static void error_say(char **ret_error, const char *what, int error)

@@ -70,13 +70,10 @@ uint64_t home_cgroup_id(const struct home *home, const char *path)
 	       status.st_ino;
 }
 
-int home_cgroup_make(const struct home *home, const char *name, char **ret_path)
+int home_cgroup_make(const struct home *home, const char *name)
 {
-	_cleanup_free_ char *path = NULL;
 	int fd;
 
-	if (asprintf(&path, "%s/%s", home->path, name) < 0)
-		return -ENOMEM;
 	if (mkdirat(home->fd, name, 0755) < 0)
 		return -errno;
 	fd = openat(home->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -86,7 +83,6 @@ int home_cgroup_make(const struct home *home, const char *name, char **ret_path)
 		unlinkat(home->fd, name, AT_REMOVEDIR);
 		return error;
 	}
-	*ret_path = TAKE_PTR(path);
 	return fd;
 }
 

@@ -23,8 +23,8 @@ int home_cgroup_open(const struct home *home, const char *path);
 /* The id of a cgroup: its directory's inode number. 0: there is none. */
 uint64_t home_cgroup_id(const struct home *home, const char *path);
 
-/* Makes a cgroup below the daemon's; *ret_path is from cgroup2's root. A descriptor or -errno. */
-int home_cgroup_make(const struct home *home, const char *name, char **ret_path);
+/* Makes a cgroup below the daemon's. Returns a descriptor or -errno. */
+int home_cgroup_make(const struct home *home, const char *name);
 
 /* Does `path` lie below `above`, or is it the same? */
 bool cgroup_is_within(const char *path, const char *above);

@@ -293,11 +293,11 @@ static int worker_cgroup_guard(struct jobs *jobs, struct job *job, char **ret_er
 		error_say(ret_error, "cannot write down the job: %s", strerror(-error));
 		return error;
 	}
-	free(TAKE_PTR(job->cgroup));
-	fd = home_cgroup_make(jobs->parts.home, name, &job->cgroup);
+	fd = home_cgroup_make(jobs->parts.home, name);
 	if (fd < 0) {
-		error_say(ret_error, "cannot make the cgroup %s/%s: %s", jobs->parts.home->path,
-			  name, strerror(-fd));
+		error_say(ret_error, "cannot make the cgroup %s: %s", job->cgroup, strerror(-fd));
+		/* What has this name is not ours to remove. */
+		free(TAKE_PTR(job->cgroup));
 		return fd;
 	}
 	error = job_guard(jobs, job, fd, ret_error);
