@@ -46,10 +46,11 @@ config() {
 ctl() { "$BUILDFENCE" "$1" --socket "$SOCKET" "${@:2}"; }
 
 # The daemon's process, in its cgroup; its messages are in $CASE/err. DAEMON is its pid.
+# Under another program with DAEMON_UNDER=(PROGRAM ARGUMENT...).
 daemon_spawn() {
 	mkdir -p "$DAEMON_CGROUP"
 	bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$DAEMON_CGROUP" \
-		"$BUILDFENCE" daemon --config "$CASE/config.yaml" >>"$CASE/out" 2>>"$CASE/err" </dev/null &
+		"${DAEMON_UNDER[@]}" "$BUILDFENCE" daemon --config "$CASE/config.yaml" >>"$CASE/out" 2>>"$CASE/err" </dev/null &
 	DAEMON=$!
 }
 

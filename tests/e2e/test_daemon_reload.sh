@@ -211,3 +211,27 @@ test_daemon_killed_jobs_end_and_go_on_without_it() {
 	rmdir "$CASE_CGROUP/second"
 	nothing_left
 }
+
+# The moment that random kills hardly ever find: the record is in the file, and nothing else knows.
+test_daemon_killed_between_a_record_and_its_account() {
+	needs strace
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	daemon_kill KILL
+	! inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 8080 2>/dev/null || fail "the job reached $EVIL4"
+	# -D: the daemon stays our child. Its first record holds it for as long as we need.
+	DAEMON_UNDER=(strace -D -qq -o /dev/null -P "$RECORDS" -e trace=writev
+		-e inject=writev:delay_exit=5000000:when=1)
+	daemon_spawn
+	DAEMON_UNDER=()
+	wait_until 20 test -s "$RECORDS" || fail "no record was written"
+	daemon_kill KILL
+	[ "$(wc -l <"$RECORDS")" = 1 ] || fail "more than one record was written"
+	daemon_start
+	ctl detach --job other || fail "cannot detach"
+	count JobName=other EventResult=Failure
+	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
