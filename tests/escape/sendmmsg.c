@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * sendmmsg ALLOWED FORBIDDEN PORT: one call with three datagrams, the one in the middle with
- * $SECRET to FORBIDDEN. Status 0 if that one was sent.
+ * $SECRET to FORBIDDEN. Status 0 if that one was sent. Waits for the echo of what was sent: to a
+ * socket that is closed already, it would come back as an ICMP error with the text in it.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -14,7 +15,9 @@ int main(int argc, char **argv)
 	const char *secret = getenv("SECRET");
 	struct sockaddr_in to[3] = { 0 };
 	struct mmsghdr messages[3] = { 0 };
+	struct timeval patience = { .tv_sec = 5 };
 	struct iovec parts[3];
+	char echo[256];
 	int sock, sent;
 
 	if (argc != 4 || !secret)
@@ -40,5 +43,10 @@ int main(int argc, char **argv)
 	sent = sendmmsg(sock, messages, 3, 0);
 	if (sent < 0)
 		perror("sendmmsg");
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	for (int i = 0; i < sent; i++) {
+		if (recv(sock, echo, sizeof(echo), 0) < 0)
+			perror("recv");
+	}
 	return sent == 3 ? 0 : 1;
 }
