@@ -2,15 +2,25 @@
 /*
  * Tells the daemon of two kinds of processes, at the moment their program begins: those that have
  * the name of a worker, and those whose parent is a worker whose first child is awaited. Everyone
- * else costs two lookups. Whether it is a worker indeed is judged in userspace; nothing is kept
- * from running here.
+ * else costs two lookups. Whether it is a worker indeed is judged in userspace. Until then it is
+ * held: stopped before its first instruction, so that none is run outside the job, and no child
+ * tells another environment than the agent gave it.
  *
- * An object of its own, loaded by watch/watch.c: it guards nothing and is never pinned.
+ * It is told twice of each exec, since the kernel skips a program on a processor where it was
+ * interrupted. One way is only interrupted from 7.0 on, where a tracepoint can be preempted: there
+ * a process that is preempted in just this place, and gets no more time, would hide all who come
+ * after. The other way runs without preemption, but is skipped where somebody's bpf() call was
+ * interrupted, which is counted since 6.7 only.
+ *
+ * An object of its own, loaded by watch/watch.c: it guards nothing and is never pinned, so nobody
+ * is held while no daemon runs.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
 #include "exec.h"
+
+#define SIGSTOP	19	/* of asm-generic/signal.h, as x86 and arm64 have it */
 
 /* The fields that are read, wherever a kernel has them; the tracepoint's task is the caller. */
 struct task_struct {
@@ -46,7 +56,7 @@ struct {
 
 /*
  * Read by watch_read(); holds 3,640 reports, since a thousand jobs may begin at once. Full, or
- * contended: `lost` is counted, and watch_read() searches /proc instead.
+ * contended: `lost` is counted, nobody is held, and watch_read() searches /proc instead.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -67,30 +77,80 @@ struct {
 	__uint(value_size, sizeof(__u32));
 } jobs SEC(".maps");
 
-/* sched_process_exec(task, old pid, binary): after the point of no return, in the new program. */
+/*
+ * Whom one of the two programs has seen, until the other one comes: the second finds the entry and
+ * takes it away. Where the other was skipped, the kernel drops the entry some day.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, EXEC_AWAITED);
+	__type(key, struct exec_seen);
+	__type(value, __u32);
+} seen SEC(".maps");
+
+static __always_inline int is_second(__u32 pid, __u64 start_ns)
+{
+	struct exec_seen key = { .start_ns = start_ns, .pid = pid };
+	__u32 value = 1;
+
+	if (!bpf_map_delete_elem(&seen, &key))
+		return 1;
+	bpf_map_update_elem(&seen, &key, &value, BPF_ANY);
+	return 0;
+}
+
+/* After the point of no return, in the new program. Always 0. */
+static __always_inline int exec_report(struct task_struct *task)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	__u32 parent = BPF_CORE_READ(task, real_parent, tgid);
+	struct exec_name name = {};
+	struct exec_event *event;
+	__u64 start_ns;
+	__u32 what = 0;
+
+	bpf_get_current_comm(&name, sizeof(name));
+	if (bpf_map_lookup_elem(&names, &name) && bpf_current_task_under_cgroup(&jobs, 0) != 1)
+		what |= EXEC_WORKER;
+	if (bpf_map_lookup_elem(&awaited, &parent))
+		what |= EXEC_CHILD;
+	if (!what)
+		return 0;
+
+	start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	if (is_second(pid, start_ns))
+		return 0;
+	event = bpf_ringbuf_reserve(&execs, sizeof(*event), 0);
+	if (!event) {
+		__sync_fetch_and_add(&lost, 1);
+		return 0;
+	}
+	/* Before the report is readable: who is told to go on must have been stopped. */
+	if (!bpf_send_signal(SIGSTOP))
+		what |= EXEC_HELD;
+	event->start_ns = start_ns;
+	event->parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
+	event->pid = pid;
+	event->parent = parent;
+	event->what = what;
+	event->pad = 0;
+	event->name = name;
+	BPF_CORE_READ_INTO(&event->parent_name.comm, task, real_parent, group_leader, comm);
+	bpf_ringbuf_submit(event, 0);
+	return 0;
+}
+
+/* sched_process_exec(task, old pid, binary) */
 SEC("raw_tp/sched_process_exec")
 int watch_exec(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct task_struct *task = (void *)(unsigned long)ctx->args[0];
-	__u32 pid = bpf_get_current_pid_tgid() >> 32;
-	__u32 parent = BPF_CORE_READ(task, real_parent, tgid);
-	struct exec_event event = { .pid = pid, .parent = parent };
+	return exec_report((struct task_struct *)(unsigned long)ctx->args[0]);
+}
 
-	bpf_get_current_comm(&event.name, sizeof(event.name));
-	if (bpf_map_lookup_elem(&names, &event.name) &&
-	    bpf_current_task_under_cgroup(&jobs, 0) != 1)
-		event.what |= EXEC_WORKER;
-	if (bpf_map_lookup_elem(&awaited, &parent))
-		event.what |= EXEC_CHILD;
-	if (!event.what)
-		return 0;
-
-	event.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
-	event.parent_start_ns = BPF_CORE_READ(task, real_parent, group_leader, start_boottime);
-	BPF_CORE_READ_INTO(&event.parent_name.comm, task, real_parent, group_leader, comm);
-	if (bpf_ringbuf_output(&execs, &event, sizeof(event), 0))
-		__sync_fetch_and_add(&lost, 1);
-	return 0;
+SEC("tp/sched/sched_process_exec")
+int watch_exec_again(void *ctx)
+{
+	return exec_report((struct task_struct *)bpf_get_current_task());
 }
 
 char LICENSE[] SEC("license") = "GPL";

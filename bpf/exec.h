@@ -12,10 +12,18 @@
 /* Bits of exec_event.what. */
 #define EXEC_WORKER	1	/* it has the name of a worker */
 #define EXEC_CHILD	2	/* its parent is awaited */
+#define EXEC_HELD	4	/* it was stopped, and goes on when the watch says so */
 
 /* A key of `names`: what the kernel calls a process, NUL to the end. */
 struct exec_name {
 	char comm[EXEC_COMM_LEN];
+};
+
+/* A key of `seen`. */
+struct exec_seen {
+	__u64 start_ns;
+	__u32 pid;
+	__u32 pad;
 };
 
 struct exec_event {
@@ -30,6 +38,7 @@ struct exec_event {
 };
 
 _Static_assert(sizeof(struct exec_name) == 16, "key of names");
+_Static_assert(sizeof(struct exec_seen) == 16, "key of seen");
 _Static_assert(sizeof(struct exec_event) == 64, "layout of a report");
 
 #endif

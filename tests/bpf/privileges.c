@@ -24,12 +24,14 @@
 #include "harness.h"
 #include "buildfence.skel.h"
 #include "job/cgroup.h"
+#include "watch/process.h"
+#include "watch/watch.h"
 
 #define NOBODY	65534
 
 /* The job: a process of another user, with a TCP connection in a namespace of its own. */
 struct job_process {
-	pid_t pid;
+	pid_t pid;		/* stopped, until the daemon lets it go on */
 	uint16_t sport, dport;	/* of its connection, which awaits to be reset */
 	char file[64];		/* 0600, the user's */
 };
@@ -62,6 +64,8 @@ static void job_run(struct job_process *job, int pipe_fd)
 	char byte;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* Within a session everybody may send SIGCONT. */
+	setsid();
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
 		_exit(2);
 	file = open(job->file, O_WRONLY | O_CREAT | O_EXCL, 0600);
@@ -90,6 +94,8 @@ static void job_start(struct job_process *job)
 	cr_assert_eq(read(fds[0], job, sizeof(*job)), (ssize_t)sizeof(*job), "no job");
 	close(fds[0]);
 	job->pid = pid;
+	cr_assert_eq(kill(pid, SIGSTOP), 0);
+	cr_assert_eq(waitpid(pid, NULL, WUNTRACED), pid);
 }
 
 static int proc_read(pid_t pid, const char *name)
@@ -132,27 +138,14 @@ static int inner_map_get(struct guard *guard, uint32_t policy)
 	return 0;
 }
 
-/* A program that is no cgroup's, and reads kernel memory: as the one that sees exec. */
-static int tracer_load(void)
+/* As at a reload, when workers are watched anew. */
+static int watch_again(void)
 {
-	const struct bpf_insn program[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 10 },
-		{ .code = BPF_ALU64 | BPF_ADD | BPF_K, .dst_reg = 1, .imm = -8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 8 },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3, .imm = 0 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_probe_read_kernel },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 0 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	int fd = bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "test", "GPL", program,
-			       ARRAY_SIZE(program), NULL);
-	int link = fd < 0 ? fd : bpf_raw_tracepoint_open("sched_process_exec", fd);
+	struct watch *watch = NULL;
+	int error = watch_open(NULL, 0, &watch);
 
-	close_fd(&fd);
-	if (link < 0)
-		return link;
-	close(link);
-	return 0;
+	watch_close(watch);
+	return error;
 }
 
 static int process_move(const struct cgroup *cgroup, pid_t pid)
@@ -160,6 +153,17 @@ static int process_move(const struct cgroup *cgroup, pid_t pid)
 	_cleanup_close_ int fd = openat(cgroup->fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
 
 	return fd < 0 || dprintf(fd, "%d", pid) < 0 ? -errno : 0;
+}
+
+/* As a worker that was held until it had its guard. */
+static int stopped_continue(pid_t pid)
+{
+	struct process before, after;
+
+	if (process_look(pid, &before) || before.state != 'T')
+		return -EINVAL;
+	process_continue(pid, before.start_ticks);
+	return process_look(pid, &after) || after.state == 'T' ? -EPERM : 0;
 }
 
 static int connection_reset(const struct job_process *job)
@@ -207,8 +211,9 @@ static void daemon_run(const struct cgroup *service, const struct job_process *j
 	expect_works(fd, "policy", guard_job_policy_set(guard, number, policy, MODE_AUDIT,
 						       NULL));
 	expect_works(fd, "move", process_move(cgroup, job->pid));
+	expect_works(fd, "continue", stopped_continue(job->pid));
 	expect_works(fd, "map by id", inner_map_get(guard, policy));
-	expect_works(fd, "tracer", tracer_load());
+	expect_works(fd, "watch", watch_again());
 	expect_works(fd, "environ", proc_read(job->pid, "environ"));
 	expect_works(fd, "exe", proc_link(job->pid, "exe"));
 	expect_works(fd, "ns/net", proc_link(job->pid, "ns/net"));
@@ -233,6 +238,7 @@ Test(privileges, they_are_enough_for_all_that_the_daemon_does, .timeout = 60)
 	ssize_t n;
 
 	cr_assert_eq(cgroup_make("privileges", false, &service), 0);
+	cr_assert_eq(watch_again(), 0);
 	job_start(&job);
 	cr_assert_eq(pipe2(fds, O_CLOEXEC), 0);
 	pid = fork();

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -19,7 +20,8 @@
 
 #define LISTENER	"./Agent.Listener"
 /* A worker that stays; ": " keeps the shell from becoming its last command. */
-#define WORKER		"./Agent.Worker -c 'read x <&9; :'; :"
+#define STAY		"-c 'echo >>done; read x <&9; :'"
+#define WORKER		"./Agent.Worker " STAY "; :"
 
 Test(watch, a_worker_is_seen_with_its_start_and_cgroup)
 {
@@ -38,23 +40,149 @@ Test(watch, a_worker_is_seen_with_its_start_and_cgroup)
 	cr_expect_eq(watch_lost(scene.watch), 0);
 }
 
+/* Whoever sees it comes before its first instruction. */
+static void worker_seen_before_it_ran(const struct worker *worker, void *context)
+{
+	worker_seen(worker, context);
+	cr_expect(!scene_is_done(context), "it ran before it was seen");
+}
+
+Test(watch, a_worker_is_held_until_it_was_seen)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_make(&scene, 0);
+	scene_start(&scene, NULL, LISTENER, WORKER);
+	scene_wait_held(scene.pid, 1);
+	usleep(50000);
+	cr_assert_eq(watch_read(scene.watch, worker_seen_before_it_ran, identity_seen, &scene), 0);
+	cr_expect_eq(scene.workers, 1);
+	scene_wait_unread(&scene, 1);
+}
+
+static void identity_seen_before_it_ran(pid_t worker, const struct identity *identity,
+					void *context)
+{
+	identity_seen(worker, identity, context);
+	cr_expect(!scene_is_done(context), "it ran before it was seen");
+}
+
+Test(watch, a_child_is_held_until_its_environment_was_read)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_make(&scene, 0);
+	scene_start(&scene, NULL, LISTENER,
+		    "./Agent.Worker -c 'SYSTEM_JOBID=held ./step -c \"echo >done; read x <&9; :\"; :'; :");
+	scene_wait_held(scene.pid, 1);
+	scene_read(&scene);
+	cr_assert_eq(scene.workers, 1);
+	scene_wait_held(scene.worker[0].pid, 1);
+	usleep(50000);
+	cr_assert_eq(watch_read(scene.watch, worker_seen, identity_seen_before_it_ran, &scene), 0);
+	cr_expect_str_eq(scene.job, "held");
+	scene_wait_unread(&scene, 1);
+}
+
+Test(watch, who_is_held_goes_on_when_the_watch_ends)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_make(&scene, 0);
+	scene_start(&scene, NULL, LISTENER, WORKER);
+	scene_wait_held(scene.pid, 1);
+	watch_close(TAKE_PTR(scene.watch));
+	scene_wait_unread(&scene, 1);
+}
+
+/* A watch in a process that is killed. It awaits the children of `worker`, if that is not 0. */
+static pid_t watcher_start(const struct worker *worker)
+{
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	cr_assert_eq(pipe2(ends, O_CLOEXEC), 0);
+	pid = fork();
+	if (!pid) {
+		struct watch *watch;
+
+		if (watch_open(kinds, SCENE_KINDS, &watch) ||
+		    (worker && watch_worker_add(watch, worker->pid, worker->start_ticks,
+						worker->kind)))
+			_exit(1);
+		if (write(ends[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(ends[1]);
+	cr_assert_eq(read(ends[0], &byte, 1), 1);
+	close(ends[0]);
+	return pid;
+}
+
+static void watcher_kill(pid_t pid)
+{
+	cr_assert_eq(kill(pid, SIGKILL), 0);
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
+}
+
+Test(watch, who_is_held_goes_on_when_the_next_watch_has_seen_it)
+{
+	_cleanup_scene_ struct scene scene;
+	pid_t watcher;
+
+	scene_make(&scene, 0);
+	watch_close(TAKE_PTR(scene.watch));
+	watcher = watcher_start(NULL);
+	scene_start(&scene, NULL, LISTENER, WORKER);
+	scene_wait_held(scene.pid, 1);
+	watcher_kill(watcher);
+	cr_assert_eq(watch_open(kinds, SCENE_KINDS, &scene.watch), 0);
+	cr_assert_eq(watch_scan(scene.watch, worker_seen_before_it_ran, &scene), 0);
+	cr_expect_eq(scene.workers, 1);
+	scene_wait_unread(&scene, 1);
+}
+
+Test(watch, a_child_that_is_held_goes_on_after_the_next_scan)
+{
+	_cleanup_scene_ struct scene scene;
+	pid_t watcher;
+
+	scene_make(&scene, 0);
+	scene.add = false;
+	scene_start(&scene, NULL, LISTENER,
+		    "./Agent.Worker -c 'read x <&9; ./step -c \"echo >done; read x <&9; :\"; :'; :");
+	scene_expect(&scene, 1, 0);
+	watch_close(TAKE_PTR(scene.watch));
+	watcher = watcher_start(&scene.worker[0]);
+	cr_assert_eq(write(scene.pipe, "\n", 1), 1);
+	scene_wait_held(scene.worker[0].pid, 1);
+	watcher_kill(watcher);
+	cr_assert_eq(watch_open(kinds, SCENE_KINDS, &scene.watch), 0);
+	cr_expect(!scene_is_done(&scene));
+	cr_assert_eq(watch_scan(scene.watch, worker_seen, &scene), 0);
+	scene_wait_unread(&scene, 1);
+}
+
 struct tree_case {
 	const char *what;
 	const char *program, *script;
 	unsigned int workers;
+	int going_on;			/* bytes in "done", one for each worker that runs */
 };
 
 static const struct tree_case trees[] = {
-	{ "a wrong parent", "./other", WORKER, 0 },
-	{ "a parent that is itself a worker", "./Agent.Worker", WORKER, 0 },
-	{ "a worker of another name", LISTENER, "./other -c 'read x <&9; :'; :", 0 },
-	{ "the right parent further up", LISTENER, "./other -c \"" WORKER "\"; :", 0 },
-	{ "another kind's parent", "./forge-runner-process", WORKER, 0 },
-	{ "names of 20 bytes", "./forge-runner-process", "./forge-worker-process -c 'read x <&9; :'; :", 1 },
-	{ "a name that begins with 15 bytes of it", "./forge-runner-process", "./forge-worker-pr -c 'read x <&9; :'; :", 1 },
-	{ "a name that begins with 14 bytes of it", "./forge-runner-process", "./forge-worker-p -c 'read x <&9; :'; :", 0 },
-	{ "two workers", LISTENER, "./Agent.Worker -c 'read x <&9; :' & " WORKER, 2 },
-	{ "a worker that execs itself", LISTENER, "./other -c \"exec ./Agent.Worker -c 'read x <&9; :'\"; :", 1 },
+	{ "a wrong parent", "./other", WORKER, 0, 1 },
+	{ "a parent that is itself a worker", "./Agent.Worker", WORKER, 0, 1 },
+	{ "a worker of another name", LISTENER, "./other " STAY "; :", 0, 1 },
+	{ "the right parent further up", LISTENER, "./other -c \"" WORKER "\"; :", 0, 1 },
+	{ "another kind's parent", "./forge-runner-process", WORKER, 0, 1 },
+	{ "names of 20 bytes", "./forge-runner-process", "./forge-worker-process " STAY "; :", 1, 1 },
+	{ "a name that begins with 15 bytes of it", "./forge-runner-process", "./forge-worker-pr " STAY "; :", 1, 1 },
+	{ "a name that begins with 14 bytes of it", "./forge-runner-process", "./forge-worker-p " STAY "; :", 0, 1 },
+	{ "two workers", LISTENER, "./Agent.Worker " STAY " & " WORKER, 2, 2 },
+	{ "a worker that execs itself", LISTENER, "./other -c \"exec ./Agent.Worker " STAY "\"; :", 1, 1 },
 };
 
 Test(watch, a_worker_has_the_name_and_the_parent_of_its_kind)
@@ -70,8 +198,7 @@ Test(watch, a_worker_has_the_name_and_the_parent_of_its_kind)
 		scene.add = false;
 		scene.what = trees[i].what;
 		scene_start(&scene, NULL, trees[i].program, trees[i].script);
-		if (!trees[i].workers)
-			usleep(100000);
+		scene_wait(&scene, trees[i].going_on);
 		scene_expect(&scene, trees[i].workers, 0);
 		cr_assert_eq(watch_scan(scene.watch, worker_seen, &scene), 0);
 		cr_expect_eq(scene.workers, 2 * trees[i].workers, "%s, scanned: %u", trees[i].what,
@@ -102,8 +229,10 @@ Test(watch, a_worker_that_is_gone_is_no_error)
 	_cleanup_scene_ struct scene scene;
 
 	scene_make(&scene, 0);
-	scene_start(&scene, NULL, LISTENER, "./Agent.Worker -c :; echo >done; read x <&9; :");
-	scene_wait(&scene, 1);
+	scene_start(&scene, NULL, LISTENER,
+		    "./Agent.Worker -c : & until grep -q 'State:.T' /proc/$!/status; do :; done;"
+		    " kill -KILL $!; wait $!; echo >done; read x <&9; :");
+	scene_wait_unread(&scene, 1);
 	scene_expect(&scene, 0, 0);
 	cr_expect_eq(watch_worker_add(scene.watch, 0x7ffffff0, 1, &kinds[0]), -ESRCH);
 	watch_worker_remove(scene.watch, 0x7ffffff0);
@@ -190,7 +319,7 @@ Test(watch, workers_that_run_already_are_found)
 	_cleanup_scene_ struct scene scene;
 
 	scene_make(&scene, 0);
-	scene_start(&scene, NULL, LISTENER, "echo >done; " WORKER);
+	scene_start(&scene, NULL, LISTENER, WORKER);
 	scene_wait(&scene, 1);
 	scene_expect(&scene, 1, 0);
 	watch_close(scene.watch);
@@ -218,11 +347,13 @@ Test(watch, who_is_in_a_job_is_no_worker_whatever_its_name)
 		scene.add = false;
 		if (known)
 			cr_assert_eq(watch_jobs_below(scene.watch, cgroup->path), 0);
-		scene_start(&scene, below, LISTENER, "echo >done; " WORKER);
-		scene_wait(&scene, 1);
+		scene_start(&scene, below, LISTENER, WORKER);
 		/* The kernel says nothing of it, so that a job cannot fill the ring. */
 		readable.fd = watch_fd(scene.watch);
-		cr_expect_eq(poll(&readable, 1, 200), !known);
+		if (known) {
+			scene_wait_unread(&scene, 1);
+			cr_expect_eq(poll(&readable, 1, 0), 0);
+		}
 		scene_expect(&scene, !known, 0);
 		cr_assert_eq(watch_scan(scene.watch, worker_seen, &scene), 0);
 		cr_expect_eq(scene.workers, known ? 0 : 2);
@@ -270,9 +401,9 @@ Test(watch, many_reports_are_read_in_several_turns, .timeout = 120)
 	cr_assert_eq(watch_open(&kind, 1, &scene.watch), 0);
 	program_copy(&scene, "Many.Worker");
 	scene_start(&scene, NULL, LISTENER,
-		    "i=0; while [ $i -lt 600 ]; do ./Many.Worker -c :; i=$((i + 1)); done; "
-		    "echo >done; read x <&9; :");
-	scene_wait(&scene, 1);
+		    "i=0; while [ $i -lt 600 ]; do ./Many.Worker -c : & i=$((i + 1)); done; "
+		    "read x <&9; :");
+	scene_wait_held(scene.pid, 600);
 	readable.fd = watch_fd(scene.watch);
 	for (; turns < 50 && poll(&readable, 1, 0) > 0; turns++)
 		scene_read(&scene);
@@ -287,13 +418,17 @@ Test(watch, when_the_ring_is_full_proc_is_searched, .timeout = 120)
 	/* 4,096 bytes hold 56 reports. */
 	scene_make(&scene, 4096);
 	scene_start(&scene, NULL, LISTENER,
-		    "./Agent.Worker -c 'read x <&9; i=0; while [ $i -lt 100 ]; do ./step -c :; i=$((i + 1)); done;"
-		    " SYSTEM_JOBID=found ./step -c \"echo >done; read x <&9; :\"; :' &"
+		    "./Agent.Worker -c 'read x <&9; i=0; while [ $i -lt 100 ]; do ./step -c : & i=$((i + 1)); done;"
+		    " read x <&9; SYSTEM_JOBID=found ./step -c \"echo >done; read x <&9; :\"; :' &"
 		    " i=0; while [ $i -lt 100 ]; do [ -e done ] && ./Agent.Worker -c :; [ ! -e done ] || i=$((i + 1)); done;"
 		    " ./Agent.Worker -c 'echo >>done; read x <&9; :'; :");
 	scene_expect(&scene, 1, 0);
 	cr_assert_eq(write(scene.pipe, "\n", 1), 1);
-	scene_wait(&scene, 2);
+	for (int i = 0; i < PATIENCE_MS && !watch_lost(scene.watch); i++)
+		usleep(1000);
+	/* Nobody is held any more: what follows runs though nobody reads. */
+	cr_assert_eq(write(scene.pipe, "\n", 1), 1);
+	scene_wait_unread(&scene, 2);
 	cr_expect_gt(watch_lost(scene.watch), 100);
 	scene_read(&scene);
 	cr_expect_eq(scene.workers, 3, "%u", scene.workers);	/* the first again, and the last */

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -116,6 +117,8 @@ void scene_stop(struct scene *scene)
 	close_fd(&scene->pipe);
 	scene->pipe = -1;
 	if (scene->pid)
+		kill(-scene->pid, SIGCONT);
+	if (scene->pid)
 		waitpid(scene->pid, NULL, 0);
 	scene->pid = 0;
 }
@@ -152,6 +155,10 @@ void scene_start(struct scene *scene, const char *cgroup, const char *program, c
 			if (fd < 0 || write(fd, "0", 1) != 1)
 				_exit(125);
 		}
+		/* Should the test be killed, the kernel lets such a group go on if it is held. */
+		setpgid(0, 0);
+		dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+		dup2(STDOUT_FILENO, STDERR_FILENO);
 		/* The shell takes standard input from what runs in the background. */
 		dup2(ends[0], STDIN_FILENO);
 		dup2(STDIN_FILENO, INPUT);
@@ -195,15 +202,56 @@ void scene_expect(struct scene *scene, unsigned int workers, unsigned int identi
 		     scene->identities, identities);
 }
 
-/* Waits until the program of the scene has written so many bytes to its file "done". */
-void scene_wait(const struct scene *scene, off_t size)
+static off_t done_size(const struct scene *scene)
 {
-	long end = now_ms() + 6L * PATIENCE_MS;
 	struct stat status;
 	char path[128];
 
 	snprintf(path, sizeof(path), "%s/done", scene->folder);
-	while ((stat(path, &status) || status.st_size < size) && now_ms() < end)
+	return stat(path, &status) ? 0 : status.st_size;
+}
+
+bool scene_is_done(const struct scene *scene)
+{
+	return done_size(scene) > 0;
+}
+
+void scene_wait(struct scene *scene, off_t size)
+{
+	long end = now_ms() + 6L * PATIENCE_MS;
+	struct pollfd readable = { .fd = watch_fd(scene->watch), .events = POLLIN };
+
+	while (done_size(scene) < size && now_ms() < end) {
+		if (poll(&readable, 1, 2) > 0)
+			scene_read(scene);
+	}
+	cr_assert(now_ms() < end, "%s: the program did not come so far", scene->what);
+}
+
+void scene_wait_unread(const struct scene *scene, off_t size)
+{
+	long end = now_ms() + 6L * PATIENCE_MS;
+
+	while (done_size(scene) < size && now_ms() < end)
 		usleep(2000);
-	cr_assert(now_ms() < end, "the program did not come so far");
+	cr_assert(now_ms() < end, "%s: the program did not come so far", scene->what);
+}
+
+static bool held_count(const struct process *process, void *context)
+{
+	*(unsigned int *)context += process->state == 'T';
+	return false;
+}
+
+void scene_wait_held(pid_t parent, unsigned int count)
+{
+	long end = now_ms() + 6L * PATIENCE_MS;
+	unsigned int held = 0;
+
+	while (held != count && now_ms() < end) {
+		usleep(2000);
+		held = 0;
+		process_children(parent, held_count, &held);
+	}
+	cr_assert_eq(held, count, "%u of %u are held", held, count);
 }

@@ -60,7 +60,16 @@ void scene_read(struct scene *scene);
 /* Reads what the descriptor tells until so much was seen; then that it stays so. */
 void scene_expect(struct scene *scene, unsigned int workers, unsigned int identities);
 
-/* Waits until the program of the scene has written so many bytes to its file "done". */
-void scene_wait(const struct scene *scene, off_t size);
+/* Reads until the program of the scene has written so many bytes to its file "done". */
+void scene_wait(struct scene *scene, off_t size);
+
+/* The same, but reads nothing. */
+void scene_wait_unread(const struct scene *scene, off_t size);
+
+/* Waits until so many children of `parent` are held. Reads nothing. */
+void scene_wait_held(pid_t parent, unsigned int count);
+
+/* Has the program written to its file "done"? */
+bool scene_is_done(const struct scene *scene);
 
 #endif

@@ -90,12 +90,10 @@ test_daemon_a_workers_first_instruction_is_refused() {
 	done
 }
 
-# The daemon may be late: what the worker started meanwhile is part of its job nevertheless.
+# The daemon may begin late: what the worker started meanwhile is part of its job nevertheless.
 test_daemon_children_of_a_worker_are_moved_with_it() {
 	policy_feed
 	AZURE=on config </dev/null
-	daemon_start
-	records_are
 	azure_start build-7 "$AGENT_CGROUP"
 	step <<-END
 	$JOB tcp $EVIL4 8080 && exit 3
@@ -105,19 +103,63 @@ test_daemon_children_of_a_worker_are_moved_with_it() {
 	touch "\$CASE/marks/begun"
 	bash "\$CASE/step"
 	END
-	kill -STOP $DAEMON
 	azure_job build-7 late <<-END
 	step=$CASE/outer
 	SYSTEM_JOBID=late
 	END
-	wait_until 20 test -e "$CASE/marks/begun" || { kill -CONT $DAEMON; fail "the job did not begin"; }
-	kill -CONT $DAEMON
+	wait_until 20 test -e "$CASE/marks/begun" || fail "the job did not begin"
+	daemon_start
+	records_are
 	wait_until 20 jobs_know 1 '"AzpJobId": "late"' || fail "the job is not known"
 	go
 	azure_done build-7 late
 	nothing_arrived "$EVIL4"
 	recorded EventResult=Failure AzpJobId=late
 	nothing_left
+}
+
+# held: a process of the agent waits for the daemon.
+held() {
+	local pid
+	for pid in $(cat "$AGENT_CGROUP/cgroup.procs"); do
+		! grep -q '^State:.T' "/proc/$pid/status" 2>/dev/null || return 0
+	done
+	return 1
+}
+
+# Nothing holds a worker forever: not a daemon that is killed, nor one that is stopped.
+test_daemon_a_held_worker_goes_on_whatever_becomes_of_the_daemon() {
+	local signal
+	policy_feed
+	AZURE=on config </dev/null
+	daemon_start
+	records_are
+	azure_start build-7 "$AGENT_CGROUP"
+	for signal in KILL TERM; do
+		kill -STOP $DAEMON
+		printf 'first=%s\n' "$EVIL4:8080" | azure_job build-7 $signal
+		wait_until 20 held || { kill -CONT $DAEMON; fail "the worker is not held"; }
+		kill -$signal $DAEMON
+		kill -CONT $DAEMON 2>/dev/null
+		wait $DAEMON 2>/dev/null
+		if [ $signal = KILL ]; then
+			sleep 0.5
+			held || fail "the worker was let go without a guard"
+			daemon_start
+			azure_done build-7 KILL
+			grep -q "first connect: Operation not permitted" "$CASE/build-7/_diag/KILL.log" ||
+				fail "its first connect: $(azure_log build-7 KILL)"
+			nothing_arrived "$EVIL4"
+			nothing_left
+			count EventResult=Failure
+			[ "$COUNT" = 1 ] || fail "one attempt, but $COUNT recorded"
+		fi
+	done
+	# With a guard or without, as the daemon chanced to see first; it is not held.
+	azure_done build-7 TERM
+	daemon_start
+	nothing_left
+	azure_stop
 }
 
 # Two agents, a hundred jobs each, all at once: each has its own cgroup, name and records.
@@ -187,7 +229,7 @@ test_daemon_the_vm_agent_stays_unguarded() {
 	$JOB tcp $EVIL4 8080 && exit 3
 	exit 0
 	END
-	printf 'step=%s\n' "$CASE/step" | azure_job build-7 alpha
+	printf 'step=%s\nfirst=%s\n' "$CASE/step" "$EVIL4:9000" | azure_job build-7 alpha
 	wait_until 20 jobs_know 1 '"AzpDefinitionName": "pipeline of alpha"' || fail "the job is not known"
 	inside "$unit" $JOB tcp $EVIL4 8080 >/dev/null || fail "the VM agent is guarded"
 	! ctl attach --job vm --cgroup "$unit" 2>"$CASE/err2" || fail "the VM agent can be attached"
@@ -197,6 +239,9 @@ test_daemon_the_vm_agent_stays_unguarded() {
 	inside "$unit" $JOB tcp $EVIL4 8080 >/dev/null || fail "the VM agent is guarded afterwards"
 	nothing_left
 	recorded EventResult=Failure 'JobName=build-7.*' "CgroupPath=$DAEMON_PATH/job-*"
+	recorded EventResult=Failure DstPortNumber=9000 "CgroupPath=$DAEMON_PATH/job-*"
+	grep -q "first connect: Operation not permitted" "$CASE/build-7/_diag/alpha.log" ||
+		fail "the worker's first connect: $(azure_log build-7 alpha)"
 	azure_stop
 	rmdir "$unit" "${unit%/*}"
 }

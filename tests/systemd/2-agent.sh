@@ -227,7 +227,7 @@ test_agents_inside_the_vm_agents_unit_are_covered_and_it_is_never_guarded() {
 	! buildfence status --cgroup /azure.slice/walinuxagent.service >/dev/null || fail "the VM agent is guarded"
 	touch /run/jobs-may-end
 	job_ended azscale scaled
-	echo "# the scale set's worker: $(job_log azscale scaled | grep first)"
+	job_said azscale scaled 'first instruction: error 1$' || { job_log azscale scaled; fail "it connected"; }
 	job_said azscale scaled 'reached https://dev.azure.com/' && job_said azscale scaled "refused http://$EVIL/" &&
 		job_said azscale scaled 'refused http://168.63.129.16/' || { job_log azscale scaled; fail "not its policy"; }
 	! grep -q 'cut off' /run/waagent.log || fail "the VM agent was cut off $(grep -c 'cut off' /run/waagent.log) times"

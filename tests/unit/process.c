@@ -15,22 +15,24 @@ struct stat_case {
 	const char *stat;
 	int error;
 	pid_t pid, parent;
+	char state;
 	uint64_t start_ticks;
 	const char *comm;
 };
 
 static const struct stat_case stats[] = {
-	{ "12 (cat) S 7" REST "4242 9 9\n", 0, 12, 7, 4242, "cat" },
-	{ "12 (a) S 99 (b) R 7" REST "4242 9\n", 0, 12, 7, 4242, "a) S 99 (b" },
-	{ "12 (()) S 7" REST "4242 9\n", 0, 12, 7, 4242, "()" },
-	{ "12 () S 7" REST "4242 9\n", 0, 12, 7, 4242, "" },
-	{ "12 (Agent.PluginHos) S 7" REST "4242", 0, 12, 7, 4242, "Agent.PluginHos" },
-	{ "12 (kworker/u8:2-events_unbound) I 2" REST "4242", 0, 12, 2, 4242, "kworker/u8:2-ev" },
-	{ "12 (cat) S 7 1 2\n", -EINVAL, 0, 0, 0, "" },
-	{ "12 (cat S 7" REST "4242", -EINVAL, 0, 0, 0, "" },
-	{ "12 )cat( S 7" REST "4242", -EINVAL, 0, 0, 0, "" },
-	{ "(cat) S 7" REST "4242", -EINVAL, 0, 0, 0, "" },
-	{ "", -EINVAL, 0, 0, 0, "" },
+	{ "12 (cat) S 7" REST "4242 9 9\n", 0, 12, 7, 'S', 4242, "cat" },
+	{ "12 (a) S 99 (b) R 7" REST "4242 9\n", 0, 12, 7, 'R', 4242, "a) S 99 (b" },
+	{ "12 (()) S 7" REST "4242 9\n", 0, 12, 7, 'S', 4242, "()" },
+	{ "12 (a) T 7" REST "4242 9\n", 0, 12, 7, 'T', 4242, "a" },
+	{ "12 () S 7" REST "4242 9\n", 0, 12, 7, 'S', 4242, "" },
+	{ "12 (Agent.PluginHos) S 7" REST "4242", 0, 12, 7, 'S', 4242, "Agent.PluginHos" },
+	{ "12 (kworker/u8:2-events_unbound) I 2" REST "4242", 0, 12, 2, 'I', 4242, "kworker/u8:2-ev" },
+	{ "12 (cat) S 7 1 2\n", -EINVAL, 0, 0, 0, 0, "" },
+	{ "12 (cat S 7" REST "4242", -EINVAL, 0, 0, 0, 0, "" },
+	{ "12 )cat( S 7" REST "4242", -EINVAL, 0, 0, 0, 0, "" },
+	{ "(cat) S 7" REST "4242", -EINVAL, 0, 0, 0, 0, "" },
+	{ "", -EINVAL, 0, 0, 0, 0, "" },
 };
 
 Test(process, a_line_of_stat_is_read_past_any_name)
@@ -42,6 +44,7 @@ Test(process, a_line_of_stat_is_read_past_any_name)
 		cr_expect_eq(process_parse(row->stat, &process), row->error, "%s", row->stat);
 		cr_expect_eq(process.pid, row->pid, "%s", row->stat);
 		cr_expect_eq(process.parent, row->parent, "%s", row->stat);
+		cr_expect_eq(process.state, row->state, "%s", row->stat);
 		cr_expect_eq(process.start_ticks, row->start_ticks, "%s", row->stat);
 		cr_expect_str_eq(process.comm, row->comm, "%s", row->stat);
 	}

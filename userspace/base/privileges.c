@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * What the running daemon keeps, and why. A job that finds a hole in the daemon gets a process that
- * can load BPF and write root's files, but starts no program, signals nobody, mounts nothing. Which
+ * can load BPF and write root's files, but starts no program, ends nobody's, mounts nothing. Which
  * files it may write is the service unit's matter (ProtectSystem= and the like).
  */
 #include "base/privileges.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/perf_event.h>
 #include <linux/sched.h>
 #include <seccomp.h>
 #include <signal.h>
@@ -39,6 +40,8 @@ static const struct kept_capability {
 	{ "CAP_SYS_ADMIN", CAP_SYS_ADMIN },
 	/* /proc/PID/{environ,exe,ns/net} of other users' processes. */
 	{ "CAP_SYS_PTRACE", CAP_SYS_PTRACE },
+	/* Workers who were stopped until they had a guard: SIGCONT, and no other, as seen below. */
+	{ "CAP_KILL", CAP_KILL },
 	/* The agents' own files, and /proc/PID/environ, which only its user may open. */
 	{ "CAP_DAC_READ_SEARCH", CAP_DAC_READ_SEARCH },
 };
@@ -117,11 +120,11 @@ static const char *const allowed_calls[] = {
 	"set_robust_list", "set_tid_address", "sysinfo", "uname",
 	"rt_sigaction", "rt_sigpending", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait",
 	"sigaltstack", "signalfd4",
-	/* who we are, and others: pidfd_open gives no power without pidfd_send_signal */
+	/* who we are, and others */
 	"getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid", "getresgid", "getresuid",
 	"getrlimit", "getrusage", "gettid", "getuid", "capget", "pidfd_open",
-	/* what it is all about */
-	"bpf",
+	/* what it is all about; the second for a tracepoint (watch/watch.c) */
+	"bpf", "perf_event_open",
 };
 
 #define NAMESPACES	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
@@ -163,11 +166,16 @@ static int arguments_allow(scmp_filter_ctx filter)
 		{ "prlimit64", 2, 0, UINT64_MAX },
 		/* Is it alive? The target's permission is checked before that is answered. */
 		{ "kill", 1, 0, UINT32_MAX },
+		{ "pidfd_send_signal", 1, SIGCONT, UINT32_MAX },
 		/* abort() and raise(): of this process only. */
 		{ "tgkill", 0, (uint64_t)getpid(), UINT32_MAX },
 		/* isatty(), and how much there is to read. */
 		{ "ioctl", 1, 0x5401 /* TCGETS */, UINT32_MAX },
 		{ "ioctl", 1, 0x541b /* FIONREAD */, UINT32_MAX },
+		/* The tracepoint; the first is used before 5.15. */
+		{ "ioctl", 1, PERF_EVENT_IOC_SET_BPF, UINT32_MAX },
+		{ "ioctl", 1, PERF_EVENT_IOC_ENABLE, UINT32_MAX },
+		{ "ioctl", 1, PERF_EVENT_IOC_DISABLE, UINT32_MAX },
 		/* Threads of ours (guard/job_maps.c), which have the same filter; no process. */
 		{ "clone", 0, CLONE_THREAD, CLONE_THREAD | NAMESPACES },
 	};

@@ -138,12 +138,15 @@ void workers_drop(struct daemon *daemon, struct watch *watch)
 
 void workers_begin(struct daemon *daemon, struct watch *watch)
 {
-	workers_drop(daemon, daemon->watch);
+	struct watch *before = daemon->watch;
+
 	daemon->watch = watch;
-	if (!watch)
-		return;
-	jobs_visit(daemon->jobs, identity_await, daemon);
-	/* Those that began while nobody watched; whom a search misses, the next one finds. */
-	if (watch_scan(watch, worker_take, daemon))
-		daemon->worker_waits = true;
+	if (watch) {
+		jobs_visit(daemon->jobs, identity_await, daemon);
+		/* Who began while nobody watched; whom a search misses, the next one finds. */
+		if (watch_scan(watch, worker_take, daemon))
+			daemon->worker_waits = true;
+	}
+	/* Last: whom it still holds goes on then, and has a job by now. */
+	workers_drop(daemon, before);
 }

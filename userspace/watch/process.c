@@ -9,7 +9,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/directory.h"
@@ -30,7 +33,7 @@ int process_parse(const char *stat, struct process *ret_process)
 	size_t length;
 
 	if (!name || !end || end < name || sscanf(stat, "%d", &process.pid) != 1 ||
-	    sscanf(end + 1, " %*c %d", &process.parent) != 1)
+	    sscanf(end + 1, " %c %d", &process.state, &process.parent) != 2)
 		return -EINVAL;
 	for (int number = 2; field && number < 22; number++)
 		field = strchr(field + 1, ' ');
@@ -68,6 +71,16 @@ int process_look(pid_t pid, struct process *ret_process)
 	int error = file_read(pid, "stat", stat, sizeof(stat), &length);
 
 	return error ? error : process_parse(stat, ret_process);
+}
+
+void process_continue(pid_t pid, uint64_t start_ticks)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct process process;
+
+	/* The descriptor stays this process's, whoever has its number then. */
+	if (fd >= 0 && !process_look(pid, &process) && process.start_ticks == start_ticks)
+		syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
 }
 
 bool process_comm_is(const char comm[static PROCESS_COMM], const char *name)

@@ -14,6 +14,7 @@ struct process {
 	pid_t pid;
 	pid_t parent;
 	uint64_t start_ticks;
+	char state;			/* as /proc says it: 'T' is stopped by a signal */
 	char comm[PROCESS_COMM];	/* what the kernel calls it */
 };
 
@@ -22,6 +23,12 @@ int process_parse(const char *stat, struct process *ret_process);
 
 /* Returns 0, -ESRCH (there is no such process), or another -errno. */
 int process_look(pid_t pid, struct process *ret_process);
+
+/*
+ * Lets a stopped process go on; nothing happens to one that is not stopped, or has another start.
+ * Needs CAP_KILL for other users' processes.
+ */
+void process_continue(pid_t pid, uint64_t start_ticks);
 
 /* Is `comm` what the kernel would call a program of this name? */
 bool process_comm_is(const char comm[static PROCESS_COMM], const char *name);

@@ -7,11 +7,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -28,6 +31,8 @@ _Static_assert(WATCH_AWAITED_MAX == EXEC_AWAITED, "as many workers as the kernel
 
 /* PROC_PID_INIT_INO of the kernel's proc_ns.h: the first PID namespace, on every machine. */
 #define FIRST_PID_NAMESPACE	0xeffffffcU
+
+#define TRACEFS			"/sys/kernel/tracing"
 
 /* As the kernel counts it for /proc/PID/stat. */
 static uint64_t ticks_of(uint64_t ns)
@@ -67,7 +72,8 @@ static void child_began(struct watch_call *call, const struct exec_event *event)
 
 /*
  * The next ones must be read whatever becomes of this one: errors are kept in the call. -EAGAIN: it
- * was taken, and the rest is left for the next call.
+ * was taken, and the rest is left for the next call. Without a call the watch ends, and nobody asks
+ * what it was.
  */
 static int event_read(void *context, void *bytes, size_t size)
 {
@@ -77,11 +83,14 @@ static int event_read(void *context, void *bytes, size_t size)
 	if (size < sizeof(event))
 		return 0;
 	memcpy(&event, bytes, sizeof(event));
-	if (event.what & EXEC_WORKER)
+	if (call && event.what & EXEC_WORKER)
 		worker_began(call, &event);
-	if (event.what & EXEC_CHILD)
+	if (call && event.what & EXEC_CHILD)
 		child_began(call, &event);
-	return ++call->events < EVENTS_MAX ? 0 : -EAGAIN;
+	/* Whatever became of it. */
+	if (event.what & EXEC_HELD)
+		process_continue((pid_t)event.pid, ticks_of(event.start_ns));
+	return call && ++call->events == EVENTS_MAX ? -EAGAIN : 0;
 }
 
 static int names_load(struct watch *watch)
@@ -115,6 +124,17 @@ static int descriptors_open(struct watch *watch)
 	return 0;
 }
 
+/* libbpf looks up the tracepoint's number there. systemd mounts it, other systems may not. */
+static int tracefs_ensure(void)
+{
+	struct statfs tracefs;
+
+	if (!statfs(TRACEFS, &tracefs) && tracefs.f_type == TRACEFS_MAGIC)
+		return 0;
+	return mount("tracefs", TRACEFS, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ?
+		-errno : 0;
+}
+
 static int program_start(struct watch *watch, uint32_t ring_bytes)
 {
 	int error = 0;
@@ -135,6 +155,8 @@ static int program_start(struct watch *watch, uint32_t ring_bytes)
 	if (!watch->ring)
 		return -errno;
 	error = descriptors_open(watch);
+	if (!error)
+		error = tracefs_ensure();
 	return error ? error : exec_bpf__attach(watch->skeleton);
 }
 
@@ -175,6 +197,10 @@ void watch_close(struct watch *watch)
 		return;
 	while (watch->awaiting)
 		watch_worker_remove(watch, watch->awaiting->pid);
+	if (watch->ring) {
+		exec_bpf__detach(watch->skeleton);
+		ring_buffer__consume(watch->ring);
+	}
 	ring_buffer__free(watch->ring);
 	exec_bpf__destroy(watch->skeleton);
 	close_fd(&watch->epoll_fd);
@@ -190,7 +216,15 @@ int watch_fd(const struct watch *watch)
 
 uint64_t watch_lost(const struct watch *watch)
 {
-	return __atomic_load_n(&watch->skeleton->bss->lost, __ATOMIC_RELAXED);
+	uint64_t lost = __atomic_load_n(&watch->skeleton->bss->lost, __ATOMIC_RELAXED);
+	int fd = bpf_program__fd(watch->skeleton->progs.watch_exec_again);
+	struct bpf_prog_info program = {};
+	__u32 size = sizeof(program);
+
+	/* Whom this one misses, the other one has mostly seen; but nobody says so. */
+	if (!bpf_obj_get_info_by_fd(fd, &program, &size))
+		lost += program.recursion_misses;
+	return lost;
 }
 
 int watch_read(struct watch *watch, worker_fn worker, identity_fn identity, void *context)

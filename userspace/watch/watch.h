@@ -4,14 +4,19 @@
  * (its cgroup, its policy) is the daemon's business; so is telling a worker from a process inside a
  * job that only bears its name, by the cgroup.
  *
+ * A worker is held by the kernel (SIGSTOP) from its exec until worker_fn has returned for it, and
+ * so is a child whose environment may be the identity: neither has run an instruction when it is
+ * looked at. Where the kernel had to drop reports, and in a scan, nobody was held.
+ *
  * A worker is a process whose program bears the worker's name of a kind, and whose parent's program
  * bears the parent's. A program's name is what the kernel calls the process at exec: for a script
  * its own name, not its interpreter's. Names of more than 15 bytes are compared at 15, since the
  * kernel keeps no more. Where the kernel's name was changed since, the program file's name or its
  * first two arguments may tell: who is taken for a worker by mistake is only guarded once more.
  *
- * Needs CAP_BPF and CAP_PERFMON (before 5.8: CAP_SYS_ADMIN) for watch_open(), CAP_BPF later on, and
- * CAP_SYS_PTRACE for what /proc tells about other users' processes: environ, exe, cwd, root.
+ * Needs CAP_BPF and CAP_PERFMON (before 5.8: CAP_SYS_ADMIN) for watch_open(), CAP_BPF later on,
+ * CAP_KILL to let workers go on, and CAP_SYS_PTRACE for what /proc tells about other users'
+ * processes: environ, exe, cwd, root.
  */
 #ifndef BUILDFENCE_WATCH_H
 #define BUILDFENCE_WATCH_H
@@ -58,7 +63,7 @@ typedef void (*identity_fn)(pid_t worker, const struct identity *identity, void 
  */
 int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_watch);
 
-/* NULL is fine. Nothing of the watch stays in the kernel. */
+/* NULL is fine. Nothing of the watch stays in the kernel; whom it holds goes on. */
 void watch_close(struct watch *watch);
 
 /* Readable when watch_read() has something to do. Belongs to the watch. */
@@ -74,7 +79,10 @@ int watch_fd(const struct watch *watch);
  */
 int watch_read(struct watch *watch, worker_fn worker, identity_fn identity, void *context);
 
-/* Calls back for each worker that runs, as watch_read() does. Returns 0 or -errno. */
+/*
+ * Calls back for each worker that runs, as watch_read() does, and lets go on whom a watch held that
+ * was killed. Returns 0 or -errno.
+ */
 int watch_scan(struct watch *watch, worker_fn worker, void *context);
 
 /*
@@ -97,7 +105,10 @@ void watch_worker_remove(struct watch *watch, pid_t worker);
  */
 int watch_jobs_below(struct watch *watch, const char *cgroup);
 
-/* How many events the kernel had to drop since watch_open(). */
+/*
+ * How many processes the kernel may not have reported since watch_open(): it had to drop a report,
+ * or could not run the program (any exec of the machine; counted from 6.7 on).
+ */
 uint64_t watch_lost(const struct watch *watch);
 
 static inline void watch_cleanup(struct watch **watch)

@@ -74,6 +74,17 @@ void worker_report(struct watch_call *call, const struct process *process,
 		call->error = error;
 }
 
+/* Is it one that a watch holds: a worker, or a worker's child? */
+static bool may_be_held(const struct watch *watch, const struct process *process,
+			const struct process *parent, const struct agent_kind *kind)
+{
+	struct process grandparent;
+
+	return process->state == 'T' &&
+	       (kind || (parent->parent && !process_look(parent->parent, &grandparent) &&
+			 worker_kind(watch, parent, &grandparent, true)));
+}
+
 /* One process of a search. Never the last. */
 static bool process_judge(const struct process *process, void *context)
 {
@@ -89,6 +100,9 @@ static bool process_judge(const struct process *process, void *context)
 	kind = worker_kind(call->watch, process, &parent, true);
 	if (kind)
 		worker_report(call, process, kind);
+	/* A watch that was killed has let nobody go on. */
+	if (!call->identity && may_be_held(call->watch, process, &parent, kind))
+		process_continue(process->pid, process->start_ticks);
 	return false;
 }
 
