@@ -287,8 +287,29 @@ int cgroup_remove(int parent_fd, const char *name)
 	return error;
 }
 
-/* Moves the children that the process had before it was moved: later ones are born inside. */
-static void children_move(int cgroup_fd, pid_t pid)
+/* Processes to be moved, each followed by its children: how deep they are costs no stack. */
+struct moving {
+	pid_t *pids;
+	size_t count, allocated;
+};
+
+static bool moving_add(struct moving *moving, pid_t pid)
+{
+	if (moving->count == moving->allocated) {
+		size_t allocated = moving->allocated ? 2 * moving->allocated : 16;
+		pid_t *pids = reallocarray(moving->pids, allocated, sizeof(*pids));
+
+		if (!pids)
+			return false;
+		moving->pids = pids;
+		moving->allocated = allocated;
+	}
+	moving->pids[moving->count++] = pid;
+	return true;
+}
+
+/* The children that the process had before it was moved: later ones are born inside. */
+static void children_add(struct moving *moving, pid_t pid)
 {
 	_cleanup_directory_ DIR *tasks = NULL;
 	struct dirent *task;
@@ -305,19 +326,30 @@ static void children_move(int cgroup_fd, pid_t pid)
 		snprintf(name, sizeof(name), "%s/children", task->d_name);
 		fd = openat(dirfd(tasks), name, O_RDONLY | O_CLOEXEC);
 		list = fd < 0 ? NULL : fdopen(fd, "r");
-		while (list && fscanf(list, "%d", &child) == 1)
-			cgroup_move(cgroup_fd, child);
+		while (list && fscanf(list, "%d", &child) == 1 && moving_add(moving, child))
+			;
 	}
+}
+
+static int process_move(int cgroup_fd, pid_t pid)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	return file_write(cgroup_fd, "cgroup.procs", text);
 }
 
 int cgroup_move(int cgroup_fd, pid_t pid)
 {
-	char text[24];
-	int error;
+	struct moving moving = {};
+	int error = process_move(cgroup_fd, pid);
 
-	snprintf(text, sizeof(text), "%d", pid);
-	error = file_write(cgroup_fd, "cgroup.procs", text);
 	if (!error)
-		children_move(cgroup_fd, pid);
+		children_add(&moving, pid);
+	for (size_t i = 0; i < moving.count; i++) {
+		if (!process_move(cgroup_fd, moving.pids[i]))
+			children_add(&moving, moving.pids[i]);
+	}
+	free(moving.pids);
 	return error;
 }
