@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 # The daemon among agents as they are: Azure's under another user and in its own guarded cgroup, many
-# jobs at once, containers in jobs, hostile clients and mistakes in the configuration.
+# jobs at once, containers in jobs, and mistakes in the configuration.
 
 . "$HERE/daemon.sh"
 
@@ -268,104 +268,6 @@ test_daemon_a_cgroup_below_a_jobs_is_guarded_and_removed() {
 	[ -e "$CASE/marks/feed" ] || fail "the container cannot reach the feed"
 	nothing_left
 	recorded EventResult=Failure ForgeJobId=alpha
-}
-
-# Whoever floods the socket, a job of root's or somebody, costs neither records nor answers nor memory.
-test_daemon_hostile_clients_change_nothing() {
-	daemon_with_feed
-	mkdir "$CASE_CGROUP/other"
-	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
-	cat >"$CASE/steps" <<-END
-	until [ -e "$CASE/over" ]; do (exec 3<>/dev/tcp/$EVIL4/8080) 2>/dev/null || echo refused >>"$CASE/refused"; sleep 0.1; done
-	END
-	forge alpha bash "$CASE/steps" &
-	local job=$! hostile=() slowest=0 begin took end
-	wait_until 20 test -s "$CASE/refused" || fail "the job did not begin"
-	# Less of the processor than the daemon, which has its service's share: what waits is its own doing.
-	inside "$CASE_CGROUP/other" nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 >"$CASE/hostile-root" 2>&1 &
-	hostile+=($!)
-	setpriv --reuid 65534 --regid 65534 --clear-groups nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 \
-		>"$CASE/hostile-nobody" 2>&1 &
-	hostile+=($!)
-	end=$((SECONDS + 5))
-	while [ $SECONDS -lt $end ]; do
-		begin=$EPOCHREALTIME
-		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
-		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
-		[ $took -le $slowest ] || slowest=$took
-		sleep 0.1
-	done
-	wait "${hostile[@]}" || fail "an answer was odd: $(cat "$CASE/hostile-root" "$CASE/hostile-nobody")"
-	touch "$CASE/over"
-	wait $job
-	local memory
-	memory=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$DAEMON/status")
-	echo "# status took at most $slowest ms, memory at most $memory KiB; $(cat "$CASE/hostile-root" "$CASE/hostile-nobody")"
-	[ $slowest -lt $((1000 * SLOW)) ] || fail "status took $slowest ms"
-	[ "$memory" -lt 32768 ] || fail "the daemon had $memory KiB"
-	ctl detach --job other || fail "cannot detach"
-	rmdir "$CASE_CGROUP/other"
-	nothing_left
-	count ForgeJobId=alpha EventResult=Failure
-	[ "$COUNT" = "$(wc -l <"$CASE/refused")" ] || fail "$(wc -l <"$CASE/refused") attempts, $COUNT recorded"
-}
-
-# Who is guarded shall not take the guard off, root or not.
-test_daemon_root_in_a_job_may_change_nothing() {
-	daemon_with_feed
-	mkdir "$CASE_CGROUP/other"
-	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
-	cat >"$CASE/steps" <<-END
-	[ "\$(id -u)" = 0 ] || exit 9
-	mkdir -p $CGROUP2\$(sed -n 's/^0:://p' /proc/self/cgroup)/box || exit 8
-	ask() { ! "$BUILDFENCE" "\$@" --socket "$SOCKET" >"$CASE/said" 2>&1 && grep -q "is for root only" "$CASE/said"; }
-	all() {
-		ask attach --job mine --cgroup "$AGENT_CGROUP" && ask attach --job mine --cgroup self &&
-			ask detach --job other && ask detach --job "\$1" && ask reload && ask jobs
-	}
-	name=forge-1.\$PPID
-	all "\$name" || exit 1
-	echo \$\$ >$CGROUP2\$(sed -n 's/^0:://p' /proc/self/cgroup)/box/cgroup.procs || exit 7
-	all "\$name" || exit 2
-	"$BUILDFENCE" status --socket "$SOCKET" --cgroup self >/dev/null || exit 3
-	exit 0
-	END
-	forge alpha bash "$CASE/steps" || fail "root in a job ($?): $(cat "$CASE/said")"
-	jobs_know 1 '"name": "other"' || fail "the other job is gone"
-	inside "$CASE_CGROUP/other" bash "$CASE/steps" || fail "root in an attached cgroup ($?): $(cat "$CASE/said")"
-	ctl detach --job other || fail "root outside cannot detach"
-	rmdir "$CASE_CGROUP/other/box" "$CASE_CGROUP/other"
-	nothing_left
-}
-
-# The process that connected is gone when the daemon looks: nobody knows whose the request is.
-test_daemon_root_whose_process_ended_may_change_nothing() {
-	daemon_with_feed
-	cat >"$CASE/ask.py" <<-'END'
-	import os, socket, sys, time
-	open(os.environ["CASE"] + "/begun", "w")
-	while not os.path.exists(os.environ["CASE"] + "/stopped"):
-	    time.sleep(0.02)
-	client = socket.socket(socket.AF_UNIX)
-	child = os.fork()
-	if not child:
-	    client.connect(sys.argv[1])
-	    client.sendall(b'{"request":"jobs"}\n')
-	    os._exit(0)
-	os.waitpid(child, 0)
-	open(os.environ["CASE"] + "/asked", "w")
-	print(client.makefile().readline())
-	END
-	forge alpha $PYTHON "$CASE/ask.py" "$SOCKET" >"$CASE/answer" &
-	local job=$!
-	wait_until 20 test -e "$CASE/begun" || fail "the job did not begin"
-	kill -STOP $DAEMON
-	touch "$CASE/stopped"
-	wait_until 20 test -e "$CASE/asked" || { kill -CONT $DAEMON; fail "nobody asked"; }
-	kill -CONT $DAEMON
-	wait $job
-	grep -q '"ok": *false.*only' "$CASE/answer" || fail "it was answered: $(cat "$CASE/answer")"
-	nothing_left
 }
 
 # daemon_refuses TEXT: it ends with status 1 and quotes that.

@@ -8,6 +8,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "event/describe.h"
 #include "event/enrich.h"
 #include "event_made.h"
 #include "policy/compile.h"

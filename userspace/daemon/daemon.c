@@ -30,6 +30,7 @@
 #include "daemon/policies.h"
 #include "daemon/records.h"
 #include "daemon/store.h"
+#include "event/describe.h"
 #include "guard/guard.h"
 #include "policy/policy.h"
 #include "watch/watch.h"
@@ -386,7 +387,11 @@ static int control_prepare(struct daemon *daemon)
 
 static int privileges_prepare(void)
 {
-	int error = privileges_drop();
+	int error;
+
+	/* Those taken over may have been asked about. */
+	process_describe_end();
+	error = privileges_drop();
 
 	if (error)
 		log_error("cannot give up privileges: %s", strerror(-error));

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/*
- * What userspace adds to a refusal. It is read after the attempt, so everything from /proc is
- * checked to belong to the process that made it. All text that leaves here is escaped.
- */
+/* What userspace adds to a refusal. All text that leaves here is escaped. */
 #include "event/enrich.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/directory.h"
 #include "base/escape.h"
-#include "base/owner.h"
-#include "event/mask.h"
+#include "event/describe.h"
 #include "policy/policy.h"
-
-#define THREADS_READ	256
 
 struct timespec time_from_boot(uint64_t boot_ns)
 {
@@ -40,80 +32,6 @@ void name_forward(const __u8 *name, size_t length, char ret_name[static NAME_LEN
 		escape_bytes(forward + 1, length - 1, ret_name, NAME_LEN * 4 + 1);
 	else
 		escape_bytes(forward, length, ret_name, NAME_LEN * 4 + 1);
-}
-
-/* Reads at most size - 1 bytes and ends them with NUL. Returns their number or -errno. */
-static ssize_t proc_read(pid_t pid, const char *name, char *ret_bytes, size_t size)
-{
-	_cleanup_close_ int fd = -1;
-	char path[300];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	length = read(fd, ret_bytes, size - 1);
-	if (length < 0)
-		return -errno;
-	ret_bytes[length] = '\0';
-	return length;
-}
-
-/* Does a thread of the process have this name? The kernel gave the name of the one that tried. */
-static bool thread_is_named(pid_t pid, const char comm[static COMM_LEN])
-{
-	_cleanup_directory_ DIR *directory = NULL;
-	struct dirent *entry;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	if (directory_open(AT_FDCWD, path, &directory))
-		return false;
-	for (int i = 0; i < THREADS_READ && (entry = directory_next(directory)); i++) {
-		char name[300], thread[COMM_LEN + 1];
-		ssize_t length;
-
-		snprintf(name, sizeof(name), "task/%s/comm", entry->d_name);
-		length = proc_read(pid, name, thread, sizeof(thread));
-		if (length <= 0)
-			continue;
-		thread[length - 1] = '\0';
-		if (!strncmp(thread, comm, COMM_LEN))
-			return true;
-	}
-	return false;
-}
-
-void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time_ns,
-		      char **ret_path, char **ret_command_line)
-{
-	_cleanup_free_ char *path = NULL, *masked = NULL;
-	char link[64], target[4096], arguments[4096];
-	uint64_t start, start_after;
-	ssize_t length;
-
-	*ret_path = NULL;
-	*ret_command_line = NULL;
-	if (process_start(pid, &start) ||
-	    start * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) > time_ns ||
-	    !thread_is_named(pid, comm))
-		return;
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	length = readlink(link, target, sizeof(target) - 1);
-	if (length > 0) {
-		target[length] = '\0';
-		path = escape_string(target, PROCESS_SIZE);
-	}
-	length = proc_read(pid, "cmdline", arguments, sizeof(arguments));
-	if (length > 0)
-		masked = command_line_mask(arguments, (size_t)length);
-	/* The number may have been given to another process while we read. */
-	if (process_start(pid, &start_after) || start_after != start)
-		return;
-	*ret_path = TAKE_PTR(path);
-	if (masked)
-		*ret_command_line = escape_string(masked, COMMAND_LINE_SIZE);
 }
 
 /* From /etc/passwd alone: a name service may ask the network, and would hold up the records. */
