@@ -5,7 +5,7 @@ TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
 HELPER_SRC := $(wildcard tests/agent/*.c tests/e2e/*.c tests/escape/*.c)
 HELPERS := $(HELPER_SRC:%.c=$(O)/%)
 SAN_UNIT := $(O)/san/tests/unit/unit
-SUITES = unit bpf e2e escape golden fuzz style
+SUITES = unit bpf e2e escape golden fuzz style vmtest
 
 # Its entry runs before the C library does, so it must need no relocation and call nothing of it.
 $(O)/tests/agent/worker: HELPER_FLAGS := -static -no-pie -fno-pie -fno-sanitize=all -fno-stack-protector \
@@ -32,8 +32,8 @@ san-unit:
 	@$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(SAN_UNIT)
 
 check: ## run every test (root; installs what is missing; MUST_RUN=1: a skipped test has failed)
-	@tests/deps build check
-	@$(MAKE) --no-print-directory test-programs fuzzers san-unit
+	@tests/deps build check vmtest
+	@$(MAKE) --no-print-directory vmtest-programs fuzzers san-unit
 	@$(TALLY) $(SUITES)
 
 check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under the sanitizers (no root)
