@@ -10,7 +10,7 @@ test_systemd_is_running() {
 
 # What `buildfence run` promises holds where systemd owns the cgroups: the end-to-end cases, as a unit.
 test_a_unit_runs_guarded_jobs() {
-	systemd-run --quiet --wait --pipe --collect --same-dir --unit=guarded-jobs --setenv=BUILDFENCE="$PWD/installed/usr/local/bin/buildfence" \
+	systemd-run --quiet --wait --pipe --collect --same-dir --unit=guarded-jobs --setenv=SLOW="${SLOW:-1}" --setenv=BUILDFENCE="$PWD/installed/usr/local/bin/buildfence" \
 		tests/e2e/run tests/e2e/test_run.sh -k "exit_status|nothing_stays_behind|can_be_suggested" >cases.log 2>&1 || { cat cases.log; fail "cases failed in a unit"; }
 	grep -q '^ok - ' cases.log || fail "no case ran"
 	echo "# $(grep -c '^ok - ' cases.log) cases passed, $(grep -c '^skip - ' cases.log) skipped, in a unit"

@@ -116,6 +116,7 @@ ParameterizedTestParameters(doctor, a_file_decides)
 		{ "agents", "etc/systemd/system/vsts.agent.c.p.a.service", "[Service]\nUser=azp\n", FINDING_OK, "as user azp" },
 		{ "agents", "etc/systemd/system/vsts.agent.c.p.a.service", "[Service]\n", FINDING_WARNING, "as user root" },
 		{ "agents", "etc/other", "", FINDING_OK, "none seen" },
+		{ "agent-ptrace", "proc/sys/kernel/yama/ptrace_scope", "0\n", FINDING_OK, "no agent seen" },
 	};
 
 	return cr_make_param_array(struct doctor_case, cases, ARRAY_SIZE(cases));
@@ -176,6 +177,11 @@ Test(doctor, an_agents_rights_are_found)
 	      "azp by '%sudo' in /etc/sudoers, azp by 'azp' in /etc/sudoers.d/azp");
 	judge(root, "docker-socket", FINDING_WARNING, "azp by group docker");
 	judge(root, "agent-proxy", FINDING_WARNING, "/opt/agent/.proxy");
+	judge(root, "agent-ptrace", FINDING_WARNING, "allowed: no Yama");
+	file_put(root, "proc/sys/kernel/yama/ptrace_scope", "0\n");
+	judge(root, "agent-ptrace", FINDING_WARNING, "allowed: kernel.yama.ptrace_scope is 0");
+	file_put(root, "proc/sys/kernel/yama/ptrace_scope", "1\n");
+	judge(root, "agent-ptrace", FINDING_OK, "no");
 	root_remove(root);
 }
 

@@ -86,6 +86,24 @@ static void sudo_judge(const struct machine *machine, struct finding *finding)
 		finding_add(finding, FINDING_OK, "none");
 }
 
+/* A job is of the same user as its agent, so only this keeps it from becoming its agent. */
+static void ptrace_judge(const struct machine *machine, struct finding *finding)
+{
+	_cleanup_fclose_ FILE *file = machine_file(machine, "proc/sys/kernel/yama/ptrace_scope");
+	struct agent_users users;
+	int scope;
+
+	agent_users_find(machine, &users);
+	if (!users.agents)
+		finding_add(finding, FINDING_OK, "no agent seen");
+	else if (!file || fscanf(file, "%d", &scope) != 1)
+		finding_add(finding, FINDING_WARNING, "allowed: no Yama");
+	else if (scope < 1)
+		finding_add(finding, FINDING_WARNING, "allowed: kernel.yama.ptrace_scope is 0");
+	else
+		finding_add(finding, FINDING_OK, "no");
+}
+
 static void guest_judge(const struct machine *machine, struct finding *finding)
 {
 	static const char *const units[] = {
@@ -148,6 +166,9 @@ const struct check agent_checks[] = {
 	{ "agent-sudo", AGENT_GROUP, "sudo for agents' users", sudo_judge,
 	  "a job can become root; without BPF LSM it can disarm the guard, which is only reported",
 	  "take the user out of sudoers and of its groups; install tools in the image" },
+	{ "agent-ptrace", AGENT_GROUP, "jobs may debug their agent", ptrace_judge,
+	  "a job can make its agent, which runs as the same user outside of jobs, connect for it; then only the policy of the agent's own cgroup holds",
+	  "set kernel.yama.ptrace_scope=1 in /etc/sysctl.d, and guard the agent's cgroup ('guard:' in config.yaml)" },
 	{ "agent-proxy", AGENT_GROUP, "agents behind a proxy", proxy_judge,
 	  "jobs hand names to the proxy, which asks and connects for them: the guard sees the proxy only",
 	  "allow the proxy's address and port alone, and keep the allowlist of names at the proxy" },
