@@ -62,7 +62,7 @@ test_the_daemon_has_the_rights_that_its_unit_promises() {
 }
 # By linux/capability.h; other bits are printed as numbers.
 capabilities_of() {
-	local bit names=([1]=cap_dac_override [2]=cap_dac_read_search [8]=cap_setpcap [12]=cap_net_admin
+	local bit names=([1]=cap_dac_override [2]=cap_dac_read_search [5]=cap_kill [8]=cap_setpcap [12]=cap_net_admin
 		[19]=cap_sys_ptrace [21]=cap_sys_admin [24]=cap_sys_resource [38]=cap_perfmon [39]=cap_bpf)
 	for ((bit = 0; bit < 64; bit++)); do
 		((0x$1 >> bit & 1)) && echo "${names[bit]:-$bit}"
