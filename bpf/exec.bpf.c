@@ -7,10 +7,10 @@
  * tells another environment than the agent gave it.
  *
  * It is told twice of each exec, since the kernel skips a program on a processor where it was
- * interrupted. One way is only interrupted from 7.0 on, where a tracepoint can be preempted: there
- * a process that is preempted in just this place, and gets no more time, would hide all who come
- * after. The other way runs without preemption, but is skipped where somebody's bpf() call was
- * interrupted, which is counted since 6.7 only.
+ * interrupted. Tracepoints of new kernels can be preempted (seen on 7.3): a process to which that
+ * happens in just this place, and that gets no more time, would hide all who come after. The other
+ * way runs without preemption, but is skipped where somebody's bpf() call was interrupted, which is
+ * counted since 6.7 only.
  *
  * An object of its own, loaded by watch/watch.c: it guards nothing and is never pinned, so nobody
  * is held while no daemon runs.

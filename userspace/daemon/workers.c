@@ -143,6 +143,8 @@ void workers_begin(struct daemon *daemon, struct watch *watch)
 	daemon->watch = watch;
 	if (watch) {
 		jobs_visit(daemon->jobs, identity_await, daemon);
+		/* First children that a killed predecessor held are read before they go on. */
+		workers_read(daemon);
 		/* Who began while nobody watched; whom a search misses, the next one finds. */
 		if (watch_scan(watch, worker_take, daemon))
 			daemon->worker_waits = true;
