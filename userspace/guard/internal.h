@@ -65,10 +65,10 @@ struct guard {
 struct guard_job *guard_job_get(struct guard *guard, uint32_t job);
 
 /*
- * Opens the tables that a predecessor made for a job, and decides by whether it is attached: a job
+ * Opens the tables that a predecessor made for jobs, and decides by whether a job is attached: one
  * that was not whole yet, or no more, is removed or gets the tables it lacks. Returns 0 or -errno.
  */
-int job_take_over(struct guard *guard, uint32_t job);
+int jobs_take_over(struct guard *guard);
 
 /* Writes guard->epoch into its map. Returns 0 or -errno. */
 int epoch_write(struct guard *guard);

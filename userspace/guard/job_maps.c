@@ -15,6 +15,11 @@
 #define LEARNED_SWEEPS	12
 /* Of a thread that makes one system call or two. */
 #define THREAD_STACK	(64U << 10)
+/*
+ * Jobs looked for at one time. Before 6.8 the kernel waits as above with each look into an outer
+ * map too: 6 for each job.
+ */
+#define TAKEOVER_THREADS	32
 
 const struct guard_job guard_job_none = {
 	.tables = { [0 ... TABLE_COUNT - 1] = -1 },
@@ -156,9 +161,25 @@ static int tables_add(struct guard *guard, uint32_t job)
 	return tables_each(guard, job, table_add_run);
 }
 
+/* The account comes first: a job exists as soon as it has a table. */
+static int account_begin(struct guard *guard, uint32_t job)
+{
+	const struct account account = { .begun_ns = clock_ns(CLOCK_BOOTTIME) };
+	const struct job_counters counters = {};
+	int error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job,
+					&counters, BPF_ANY);
+
+	return error ? error : bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts),
+						   &job, &account, BPF_ANY);
+}
+
+/* With the job's account, which goes last: without one, nobody looks for tables. */
 static void tables_remove(struct guard *guard, uint32_t job)
 {
+	const struct account none = {};
+
 	tables_each(guard, job, table_remove_run);
+	bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts), &job, &none, BPF_ANY);
 }
 
 /* Opens those that are there; returns how many, or -errno. */
@@ -179,18 +200,6 @@ static int tables_open(struct guard *guard, uint32_t job)
 		count++;
 	}
 	return count;
-}
-
-/* The account comes first: a job exists as soon as it has a table. */
-static int account_begin(struct guard *guard, uint32_t job)
-{
-	const struct account account = { .begun_ns = clock_ns(CLOCK_BOOTTIME) };
-	const struct job_counters counters = {};
-	int error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job,
-					&counters, BPF_ANY);
-
-	return error ? error : bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts),
-						   &job, &account, BPF_ANY);
 }
 
 int guard_job_add(struct guard *guard, uint32_t *ret_job)
@@ -229,15 +238,16 @@ int guard_job_remove(struct guard *guard, uint32_t job)
 	return 0;
 }
 
-int job_take_over(struct guard *guard, uint32_t job)
+static int job_take_over(struct guard *guard, uint32_t job)
 {
 	struct guard_job *entry = &guard->jobs[job];
-	int count = tables_open(guard, job);
+	int count;
 
+	if (!guard->accounts[job].begun_ns && !entry->links)
+		return 0;
+	count = tables_open(guard, job);
 	if (count < 0)
 		return count;
-	if (!count && !entry->links)
-		return 0;
 	if (count < TABLE_COUNT && !entry->links) {
 		tables_remove(guard, job);
 		return 0;
@@ -246,6 +256,45 @@ int job_take_over(struct guard *guard, uint32_t job)
 	/* Its tables may hold anything. */
 	entry->drain_until = guard->turn + DRAIN_TURNS;
 	return count < TABLE_COUNT ? tables_add(guard, job) : 0;
+}
+
+/* Every TAKEOVER_THREADS-th job, from one on. */
+struct takeover_work {
+	struct guard *guard;
+	pthread_t thread;
+	uint32_t first;
+	int error;
+};
+
+static void *takeover_run(void *argument)
+{
+	struct takeover_work *work = argument;
+
+	for (uint32_t job = work->first; !work->error && job <= work->guard->jobs_max;
+	     job += TAKEOVER_THREADS)
+		work->error = job_take_over(work->guard, job);
+	return NULL;
+}
+
+int jobs_take_over(struct guard *guard)
+{
+	struct takeover_work works[TAKEOVER_THREADS];
+	bool started[TAKEOVER_THREADS];
+	int error = 0;
+
+	for (uint32_t i = 0; i < TAKEOVER_THREADS; i++) {
+		works[i] = (struct takeover_work){ .guard = guard, .first = i + 1 };
+		started[i] = !pthread_create(&works[i].thread, NULL, takeover_run, &works[i]);
+	}
+	for (uint32_t i = 0; i < TAKEOVER_THREADS; i++) {
+		if (started[i])
+			pthread_join(works[i].thread, NULL);
+		else
+			takeover_run(&works[i]);
+		if (!error)
+			error = works[i].error;
+	}
+	return error;
 }
 
 /*

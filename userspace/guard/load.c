@@ -199,8 +199,8 @@ static int take_over(struct guard *guard, const char *last_uid)
 		error = policies_take_over(guard);
 	if (!error)
 		error = links_take_over(guard);
-	for (uint32_t job = 1; !error && job <= guard->jobs_max; job++)
-		error = job_take_over(guard, job);
+	if (!error)
+		error = jobs_take_over(guard);
 	return error ? error : reports_settle(guard, last_uid);
 }
 

@@ -95,6 +95,20 @@ static void image_hash(const struct image *image, uint8_t ret_hash[static IMAGE_
 
 _Static_assert(IMAGE_HASH_LEN == SHA256_DIGEST_LENGTH, "image_hash");
 
+static int settings_read(const struct guard *guard, uint32_t policy,
+			 struct policy_settings *ret_settings)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy,
+				   ret_settings);
+}
+
+static int settings_write(struct guard *guard, uint32_t policy,
+			  const struct policy_settings *settings)
+{
+	return bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy, settings,
+				   BPF_ANY);
+}
+
 int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *ret_policy)
 {
 	struct policy_settings settings = image->settings;
@@ -105,16 +119,19 @@ int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *r
 		policy++;
 	if (policy > guard->policies_max)
 		return -ENOSPC;
-	error = names_add(guard, policy, image);
+	/* Its mark comes first: without one, nobody looks for its inner maps. */
+	settings.loaded = 0;
+	image_hash(image, settings.image_hash);
+	error = settings_write(guard, policy, &settings);
+	if (!error)
+		error = names_add(guard, policy, image);
 	if (!error)
 		error = prefixes_add(guard, policy, image);
 	if (!error)
 		error = port_rules_add(guard, policy, image);
 	settings.loaded = 1;
-	image_hash(image, settings.image_hash);
 	if (!error)
-		error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy,
-					    &settings, BPF_ANY);
+		error = settings_write(guard, policy, &settings);
 	if (error) {
 		guard_policy_remove(guard, policy);
 		return error;
@@ -124,36 +141,36 @@ int guard_policy_add(struct guard *guard, const struct image *image, uint32_t *r
 	return 0;
 }
 
-/* Deleting waits for all programs that run, so look first. */
-static void inner_remove(const struct bpf_map *outer, uint32_t index)
-{
-	uint32_t id;
-
-	if (!bpf_map_lookup_elem(bpf_map__fd(outer), &index, &id))
-		bpf_map_delete_elem(bpf_map__fd(outer), &index);
-}
-
 int guard_policy_remove(struct guard *guard, uint32_t policy)
 {
-	struct policy_settings none = {};
+	const struct bpf_map *outers[] = {
+		guard->skeleton->maps.names, guard->skeleton->maps.prefixes,
+		guard->skeleton->maps.port_rules,
+	};
+	struct policy_settings settings, none = {};
 	int error;
 
 	if (policy == 0 || policy > guard->policies_max)
 		return -EINVAL;
-	error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy, &none,
-				    BPF_ANY);
-	inner_remove(guard->skeleton->maps.names, policy);
-	inner_remove(guard->skeleton->maps.prefixes, policy);
-	inner_remove(guard->skeleton->maps.port_rules, policy);
+	error = settings_read(guard, policy, &settings);
+	settings.loaded = 0;
+	if (!error)
+		error = settings_write(guard, policy, &settings);
+	for (size_t i = 0; i < ARRAY_SIZE(outers); i++)
+		bpf_map_delete_elem(bpf_map__fd(outers[i]), &policy);
+	/* The mark goes last. */
+	if (!error)
+		error = settings_write(guard, policy, &none);
 	guard->policies[policy] = false;
 	return error;
 }
 
-static int settings_read(const struct guard *guard, uint32_t policy,
-			 struct policy_settings *ret_settings)
+/* Was it begun, or its removal not finished? */
+static bool is_marked(const struct policy_settings *settings)
 {
-	return bpf_map_lookup_elem(bpf_map__fd(guard->skeleton->maps.policies), &policy,
-				   ret_settings);
+	static const uint8_t none[IMAGE_HASH_LEN];
+
+	return memcmp(settings->image_hash, none, sizeof(none));
 }
 
 int policies_take_over(struct guard *guard)
@@ -162,7 +179,7 @@ int policies_take_over(struct guard *guard)
 		struct policy_settings settings;
 		int error = settings_read(guard, policy, &settings);
 
-		if (!error && !settings.loaded)
+		if (!error && !settings.loaded && is_marked(&settings))
 			error = guard_policy_remove(guard, policy);
 		if (error)
 			return error;

@@ -172,14 +172,15 @@ static bool map_has_size(const struct guard *guard, const struct bpf_map *map)
 /* Is there no job, not even one whose counts wait to be read? */
 static bool maps_are_idle(const struct guard *guard)
 {
-	_cleanup_close_ int fd = map_open(guard, guard->skeleton->maps.folds);
+	_cleanup_close_ int fd = map_open(guard, guard->skeleton->maps.accounts);
 	struct bpf_map_info found = {};
-	uint32_t size = sizeof(found), id;
+	uint32_t size = sizeof(found);
+	struct account account;
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &found, &size))
 		return false;
-	for (uint32_t index = 0; index < found.max_entries; index++) {
-		if (!bpf_map_lookup_elem(fd, &index, &id))
+	for (uint32_t job = 0; job < found.max_entries; job++) {
+		if (bpf_map_lookup_elem(fd, &job, &account) || account.begun_ns)
 			return false;
 	}
 	return true;
