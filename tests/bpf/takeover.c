@@ -10,6 +10,8 @@
 
 #include "base/cleanup.h"
 #include "base/owner.h"
+#include "guard/internal.h"
+#include "buildfence.skel.h"
 #include "job/cgroup.h"
 #include "world.h"
 
@@ -414,6 +416,49 @@ Test(takeover, finishes_whatever_a_kill_cut_short, .timeout = 600)
 	}
 	cr_log_info("%u of %d were killed with a part of their links", half, ROUNDS);
 	cr_assert_eq(guard_open(&world.options, &world.guard), 0);
+}
+
+static bool has_inner(const struct bpf_map *outer, uint32_t index)
+{
+	uint32_t id;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(outer), &index, &id);
+}
+
+/* A policy and a job whose maker was killed half way; the others stay. */
+Test(takeover, removes_the_inner_maps_of_what_is_only_marked)
+{
+	_cleanup_world_ struct world world;
+	struct policy_settings settings;
+	struct account account;
+	uint32_t policy, job;
+	int settings_fd, accounts_fd;
+
+	world_open_pinned(&world, MODE_ENFORCE, rules);
+	policy = guard_policy_from_text(world.guard, "allow: [ \"https://other.example\" ]");
+	settings_fd = bpf_map__fd(world.guard->skeleton->maps.policies);
+	cr_assert_eq(bpf_map_lookup_elem(settings_fd, &policy, &settings), 0);
+	settings.loaded = 0;
+	cr_assert_eq(bpf_map_update_elem(settings_fd, &policy, &settings, BPF_ANY), 0);
+	cr_assert_eq(guard_job_add(world.guard, &job), 0);
+	cr_assert(has_inner(world.guard->skeleton->maps.names, policy));
+	cr_assert(has_inner(world.guard->skeleton->maps.questions, job));
+	cr_assert_eq(bpf_map_delete_elem(bpf_map__fd(world.guard->skeleton->maps.peers), &job), 0);
+
+	world_take_over(&world, NULL);
+	settings_fd = bpf_map__fd(world.guard->skeleton->maps.policies);
+	accounts_fd = bpf_map__fd(world.guard->skeleton->maps.accounts);
+	cr_expect(!has_inner(world.guard->skeleton->maps.names, policy));
+	cr_expect(!has_inner(world.guard->skeleton->maps.prefixes, policy));
+	cr_expect(!has_inner(world.guard->skeleton->maps.port_rules, policy));
+	cr_expect(!has_inner(world.guard->skeleton->maps.questions, job));
+	cr_expect(!has_inner(world.guard->skeleton->maps.folds, job * FOLD_EPOCHS));
+	cr_assert_eq(bpf_map_lookup_elem(settings_fd, &policy, &settings), 0);
+	cr_expect_eq(settings.image_hash[0], 0, "the mark is left");
+	cr_assert_eq(bpf_map_lookup_elem(accounts_fd, &job, &account), 0);
+	cr_expect_eq(account.begun_ns, 0, "the account is left");
+	cr_expect(has_inner(world.guard->skeleton->maps.names, world.policy));
+	expect_guarded(&world);
 }
 
 Test(takeover, heals_maps_whose_maker_was_killed, .timeout = 600)
