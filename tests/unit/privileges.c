@@ -122,7 +122,7 @@ static void forbidden_try(int fd)
 		TRY(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)),
 		TRY(syscall(SYS_pidfd_getfd, -1, 0, 0)),
 		TRY(syscall(SYS_pidfd_send_signal, -1, SIGTERM, NULL, 0)),
-		TRY(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0)),
+		TRY(syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0)),
 		TRY(syscall(SYS_userfaultfd, 0)),
 		TRY(syscall(SYS_io_uring_setup, 1, NULL)),
 		TRY(syscall(SYS_keyctl, 0, 0)),

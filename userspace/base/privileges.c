@@ -123,8 +123,8 @@ static const char *const allowed_calls[] = {
 	/* who we are, and others */
 	"getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid", "getresgid", "getresuid",
 	"getrlimit", "getrusage", "gettid", "getuid", "capget", "pidfd_open",
-	/* what it is all about; the second for a tracepoint (watch/watch.c) */
-	"bpf", "perf_event_open",
+	/* what it is all about */
+	"bpf",
 };
 
 #define NAMESPACES	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
@@ -172,7 +172,8 @@ static int arguments_allow(scmp_filter_ctx filter)
 		/* isatty(), and how much there is to read. */
 		{ "ioctl", 1, 0x5401 /* TCGETS */, UINT32_MAX },
 		{ "ioctl", 1, 0x541b /* FIONREAD */, UINT32_MAX },
-		/* The tracepoint; the first is used before 5.15. */
+		/* The tracepoint of watch/watch.c, in all processes; SET_BPF is for before 5.15. */
+		{ "perf_event_open", 1, UINT32_MAX, UINT32_MAX },
 		{ "ioctl", 1, PERF_EVENT_IOC_SET_BPF, UINT32_MAX },
 		{ "ioctl", 1, PERF_EVENT_IOC_ENABLE, UINT32_MAX },
 		{ "ioctl", 1, PERF_EVENT_IOC_DISABLE, UINT32_MAX },
