@@ -86,6 +86,11 @@ test_daemon_a_process_that_cannot_be_read_holds_up_nobody() {
 	ctl status >/dev/null || thawed_fail "the daemon does not answer"
 	echo "# the daemon answered within $(((${EPOCHREALTIME/./} - ${begin/./}) / 1000)) ms"
 	kill -0 $job || thawed_fail "the job was not stuck"
+	# Nor the one that follows, which looks at every process of the machine.
+	daemon_kill KILL
+	daemon_spawn
+	wait_until 10 daemon_answers || thawed_fail "the next daemon does not come up"
+	kill -0 $job || thawed_fail "the job was not stuck any more"
 	fsfreeze -u "$disk"
 	wait $job
 	umount "$disk"

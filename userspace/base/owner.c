@@ -10,24 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
+#include "base/proc.h"
 
 int process_start(pid_t pid, uint64_t *ret_ticks)
 {
-	_cleanup_close_ int fd = -1;
-	char path[64], stat[1024];
+	char stat[1024];
 	const char *field;
-	ssize_t length;
+	ssize_t length = proc_read(pid, "stat", stat, sizeof(stat));
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	length = read(fd, stat, sizeof(stat) - 1);
 	if (length < 0)
-		return -errno;
-	stat[length] = '\0';
-
+		return (int)length;
 	/* The name, field 2, may hold spaces and parentheses: count from its last parenthesis. */
 	field = strrchr(stat, ')');
 	for (int number = 2; field && number < 22; number++)
@@ -73,7 +65,7 @@ enum owner_state owner_state(const char *tag)
 	if (pid <= 0 || pid_namespace(&own_namespace) || namespace != own_namespace)
 		return OWNER_UNKNOWN;
 	error = process_start(pid, &running);
-	if (error == -ENOENT || error == -ESRCH)
+	if (error == -ESRCH)
 		return OWNER_DEAD;
 	if (error)
 		return OWNER_UNKNOWN;

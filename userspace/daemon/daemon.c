@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/notify.h"
 #include "base/privileges.h"
+#include "base/proc.h"
 #include "config/config.h"
 #include "control/server.h"
 #include "daemon/daemon_internal.h"
@@ -30,7 +31,6 @@
 #include "daemon/policies.h"
 #include "daemon/records.h"
 #include "daemon/store.h"
-#include "event/describe.h"
 #include "guard/guard.h"
 #include "policy/policy.h"
 #include "watch/watch.h"
@@ -389,10 +389,8 @@ static int privileges_prepare(void)
 {
 	int error;
 
-	/* Those taken over may have been asked about. */
-	process_describe_end();
+	proc_memory_end();
 	error = privileges_drop();
-
 	if (error)
 		log_error("cannot give up privileges: %s", strerror(-error));
 	return error;

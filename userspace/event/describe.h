@@ -15,16 +15,10 @@
 /*
  * The program's path and masked command line of a process that was `pid` at `time_ns` (of
  * CLOCK_BOOTTIME) and had a thread named `comm`; the caller frees both. NULL, when the process is
- * gone or another one has its number now, or when it keeps us from reading: nobody waits longer
- * than 200 ms for it, and that once. For one thread of the program, which starts a second one here.
+ * gone or another one has its number now; no command line either, when it keeps us from reading
+ * (see base/proc.h).
  */
 void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time_ns,
 		      char **ret_path, char **ret_command_line);
-
-/*
- * Ends that second thread; the next question starts another. Before privileges are dropped: a
- * thread keeps those that it was started with.
- */
-void process_describe_end(void);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/owner.h"
+#include "base/proc.h"
 #include "config/config.h"
 
 /*
@@ -237,29 +238,13 @@ int identity_finish(struct identity_reader *reader, struct identity **ret_identi
 /* Returns how many bytes there were, -ESRCH, or another -errno. */
 static ssize_t environ_read(pid_t pid, struct identity_reader *reader)
 {
-	_cleanup_close_ int fd = -1;
-	char path[64], piece[4096];
-	size_t total = 0;
-	ssize_t length;
-	int error = 0;
+	char *bytes;
+	ssize_t length = proc_memory_read(pid, "environ", ENVIRON_MAX, &bytes);
 
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (total < ENVIRON_MAX) {
-		length = read(fd, piece, sizeof(piece));
-		if (length < 0 && errno == EINTR)
-			continue;
-		if (length < 0)
-			error = -errno;
-		if (length <= 0)
-			break;
-		identity_take(reader, piece, (size_t)length);
-		total += (size_t)length;
-	}
-	explicit_bzero(piece, sizeof(piece));
-	return error ? error : (ssize_t)total;
+	if (length > 0)
+		identity_take(reader, bytes, (size_t)length);
+	proc_memory_free(bytes, length);
+	return length;
 }
 
 /*

@@ -16,8 +16,11 @@
 
 #include "base/cleanup.h"
 #include "base/directory.h"
+#include "base/proc.h"
 
 #define DELETED		" (deleted)"
+/* Of the command line; the name stands at its beginning. */
+#define ARGUMENTS_MAX	4096
 
 /* 0 or -errno; a process that is gone is -ESRCH, whichever way the kernel says so. */
 static int gone_or(int error)
@@ -45,32 +48,12 @@ int process_parse(const char *stat, struct process *ret_process)
 	return 0;
 }
 
-/* Reads the beginning of /proc/PID/FILE, up to `size` - 1 bytes and a NUL. */
-static int file_read(pid_t pid, const char *file, char *ret_text, size_t size, size_t *ret_length)
-{
-	_cleanup_close_ int fd = -1;
-	char path[64];
-	ssize_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return gone_or(errno);
-	length = read(fd, ret_text, size - 1);
-	if (length < 0)
-		return gone_or(errno);
-	ret_text[length] = '\0';
-	*ret_length = (size_t)length;
-	return 0;
-}
-
 int process_look(pid_t pid, struct process *ret_process)
 {
 	char stat[1024];
-	size_t length;
-	int error = file_read(pid, "stat", stat, sizeof(stat), &length);
+	ssize_t length = proc_read(pid, "stat", stat, sizeof(stat));
 
-	return error ? error : process_parse(stat, ret_process);
+	return length < 0 ? (int)length : process_parse(stat, ret_process);
 }
 
 void process_continue(pid_t pid, uint64_t start_ticks)
@@ -136,13 +119,16 @@ static bool program_is(pid_t pid, const char *name)
 
 bool process_is(const struct process *process, const char *name)
 {
-	char arguments[4096];
-	size_t length = 0;
+	ssize_t length;
+	char *arguments;
+	bool is;
 
 	if (process_comm_is(process->comm, name) || program_is(process->pid, name))
 		return true;
-	return !file_read(process->pid, "cmdline", arguments, sizeof(arguments), &length) &&
-	       process_arguments_name(arguments, length, name);
+	length = proc_memory_read(process->pid, "cmdline", ARGUMENTS_MAX, &arguments);
+	is = length > 0 && process_arguments_name(arguments, (size_t)length, name);
+	proc_memory_free(arguments, length);
+	return is;
 }
 
 /* The children of one thread: numbers, each with a space behind. */

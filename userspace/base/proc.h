@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Reading a process's files in /proc. */
+#ifndef BUILDFENCE_PROC_H
+#define BUILDFENCE_PROC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * Reads the beginning of /proc/PID/FILE, up to `size` - 1 bytes and a NUL. Not for what stands in
+ * the process's memory, see below. Returns the number of bytes, -ESRCH, or another -errno.
+ */
+ssize_t proc_read(pid_t pid, const char *file, char *ret_text, size_t size);
+
+/*
+ * Reads /proc/PID/FILE (a literal), which shows memory of the process, as cmdline and environ do:
+ * to its end, or until there are `max` bytes, and up to a page more. *ret_bytes is the caller's to
+ * give to proc_memory_free(). A process can keep us from reading: nobody waits longer than 200 ms
+ * for it, and that once. For one thread of the program, which starts a second one here. Returns
+ * the number of bytes, -ESRCH, -ETIMEDOUT, -EBUSY (this process, or too many, did not answer), or
+ * another -errno.
+ */
+ssize_t proc_memory_read(pid_t pid, const char *file, size_t max, char **ret_bytes);
+
+/* Wipes and frees them: they may hold secrets. NULL is fine. */
+void proc_memory_free(char *bytes, ssize_t length);
+
+/*
+ * Ends that second thread; the next question starts another. Before privileges are dropped: a
+ * thread keeps those that it was started with.
+ */
+void proc_memory_end(void);
+
+#endif
