@@ -67,12 +67,13 @@ static const struct bpf_map *outer_of(struct guard *guard, enum job_table table,
 	}
 }
 
-/* What is done to one table of a job. */
-struct table_work {
+/* What a thread does: to one table of a job, or to several jobs, of which `job` is the first. */
+struct work {
 	struct guard *guard;
+	pthread_t thread;
 	uint32_t job;
 	enum job_table table;
-	pthread_t thread;
+	bool started;
 	int error;
 };
 
@@ -109,7 +110,7 @@ static int table_remove(struct guard *guard, uint32_t job, enum job_table table)
 
 static void *table_add_run(void *argument)
 {
-	struct table_work *work = argument;
+	struct work *work = argument;
 
 	work->error = table_add(work->guard, work->job, work->table);
 	return NULL;
@@ -117,42 +118,45 @@ static void *table_add_run(void *argument)
 
 static void *table_remove_run(void *argument)
 {
-	struct table_work *work = argument;
+	struct work *work = argument;
 
 	work->error = table_remove(work->guard, work->job, work->table);
 	return NULL;
 }
 
-/*
- * Does the same to all tables of a job at once. The kernel waits with each change of an outer map
- * until every program that runs has ended, some 15 ms; together, they wait once. Where no thread
- * can be made, one after the other. Returns 0 or the first -errno.
- */
-static int tables_each(struct guard *guard, uint32_t job, void *(*run)(void *))
+/* Does all of it at once, or where no thread can be made, there. Returns 0 or the first -errno. */
+static int works_run(struct work *works, size_t count, void *(*run)(void *))
 {
-	struct table_work works[TABLE_COUNT];
-	bool started[TABLE_COUNT];
 	pthread_attr_t small;
 	int error = 0;
 
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, THREAD_STACK);
-	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
-		struct table_work *work = &works[table];
-
-		*work = (struct table_work){ .guard = guard, .job = job, .table = table };
-		started[table] = !pthread_create(&work->thread, &small, run, work);
-	}
-	for (enum job_table table = 0; table < TABLE_COUNT; table++) {
-		if (started[table])
-			pthread_join(works[table].thread, NULL);
+	for (size_t i = 0; i < count; i++)
+		works[i].started = !pthread_create(&works[i].thread, &small, run, &works[i]);
+	for (size_t i = 0; i < count; i++) {
+		if (works[i].started)
+			pthread_join(works[i].thread, NULL);
 		else
-			run(&works[table]);
+			run(&works[i]);
 		if (!error)
-			error = works[table].error;
+			error = works[i].error;
 	}
 	pthread_attr_destroy(&small);
 	return error;
+}
+
+/*
+ * Does the same to all tables of a job. The kernel waits with each change of an outer map until
+ * every program that runs has ended, some 15 ms; together, they wait once.
+ */
+static int tables_each(struct guard *guard, uint32_t job, void *(*run)(void *))
+{
+	struct work works[TABLE_COUNT];
+
+	for (enum job_table table = 0; table < TABLE_COUNT; table++)
+		works[table] = (struct work){ .guard = guard, .job = job, .table = table };
+	return works_run(works, TABLE_COUNT, run);
 }
 
 /* Makes the tables that a job lacks. */
@@ -259,18 +263,11 @@ static int job_take_over(struct guard *guard, uint32_t job)
 }
 
 /* Every TAKEOVER_THREADS-th job, from one on. */
-struct takeover_work {
-	struct guard *guard;
-	pthread_t thread;
-	uint32_t first;
-	int error;
-};
-
 static void *takeover_run(void *argument)
 {
-	struct takeover_work *work = argument;
+	struct work *work = argument;
 
-	for (uint32_t job = work->first; !work->error && job <= work->guard->jobs_max;
+	for (uint32_t job = work->job; !work->error && job <= work->guard->jobs_max;
 	     job += TAKEOVER_THREADS)
 		work->error = job_take_over(work->guard, job);
 	return NULL;
@@ -278,23 +275,11 @@ static void *takeover_run(void *argument)
 
 int jobs_take_over(struct guard *guard)
 {
-	struct takeover_work works[TAKEOVER_THREADS];
-	bool started[TAKEOVER_THREADS];
-	int error = 0;
+	struct work works[TAKEOVER_THREADS];
 
-	for (uint32_t i = 0; i < TAKEOVER_THREADS; i++) {
-		works[i] = (struct takeover_work){ .guard = guard, .first = i + 1 };
-		started[i] = !pthread_create(&works[i].thread, NULL, takeover_run, &works[i]);
-	}
-	for (uint32_t i = 0; i < TAKEOVER_THREADS; i++) {
-		if (started[i])
-			pthread_join(works[i].thread, NULL);
-		else
-			takeover_run(&works[i]);
-		if (!error)
-			error = works[i].error;
-	}
-	return error;
+	for (uint32_t i = 0; i < TAKEOVER_THREADS; i++)
+		works[i] = (struct work){ .guard = guard, .job = i + 1 };
+	return works_run(works, TAKEOVER_THREADS, takeover_run);
 }
 
 /*
