@@ -11,27 +11,14 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "base/cleanup.h"
 #include "base/directory.h"
+#include "base/mount.h"
 #include "base/owner.h"
 
 #define BPFFS	"/sys/fs/bpf"
-
-/* Pins need a bpf file system; systemd mounts one, other systems may not. */
-static int bpffs_ensure(void)
-{
-	struct statfs fs;
-
-	if (!statfs(BPFFS, &fs) && fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
-		return -errno;
-	return 0;
-}
 
 /* No dots in names: bpffs keeps those for itself and says EPERM. */
 int folder_make(const char *path)
@@ -41,7 +28,7 @@ int folder_make(const char *path)
 
 int pins_root_make(void)
 {
-	int error = bpffs_ensure();
+	int error = mount_ensure("bpf", BPFFS, BPF_FS_MAGIC);
 
 	return error ? error : folder_make(GUARD_PINS);
 }

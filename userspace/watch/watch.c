@@ -12,12 +12,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/mount.h"
 #include "config/config.h"
 #include "exec.skel.h"
 #include "job/cgroup.h"
@@ -124,17 +123,6 @@ static int descriptors_open(struct watch *watch)
 	return 0;
 }
 
-/* libbpf looks up the tracepoint's number there. systemd mounts it, other systems may not. */
-static int tracefs_ensure(void)
-{
-	struct statfs tracefs;
-
-	if (!statfs(TRACEFS, &tracefs) && tracefs.f_type == TRACEFS_MAGIC)
-		return 0;
-	return mount("tracefs", TRACEFS, "tracefs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ?
-		-errno : 0;
-}
-
 static int program_start(struct watch *watch, uint32_t ring_bytes)
 {
 	int error = 0;
@@ -155,8 +143,9 @@ static int program_start(struct watch *watch, uint32_t ring_bytes)
 	if (!watch->ring)
 		return -errno;
 	error = descriptors_open(watch);
+	/* libbpf looks up the tracepoint's number there. */
 	if (!error)
-		error = tracefs_ensure();
+		error = mount_ensure("tracefs", TRACEFS, TRACEFS_MAGIC);
 	return error ? error : exec_bpf__attach(watch->skeleton);
 }
 
