@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
+ * A process may end between any two reads of ours.
+ *
  * For what stands in a process's memory the kernel takes a lock of that memory, which a thread of
  * the process holds as long as it likes: in a page fault, say, on a file system that does not
  * answer. So a thread of ours reads. When it takes too long it is left behind, and ends when the
@@ -9,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -18,6 +21,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/directory.h"
 
 /* A reading takes some 50 us; who is slower on a busy machine is not read, no more. */
 #define PATIENCE_NS	(NS_PER_S / 5)
@@ -74,6 +78,38 @@ ssize_t proc_read(pid_t pid, const char *file, char *ret_text, size_t size)
 		return -errno;
 	ret_text[length] = '\0';
 	return length;
+}
+
+/* The children of one thread: numbers, each with a space behind. */
+static bool children_of_thread(const char *path, proc_child_fn call, void *context)
+{
+	_cleanup_fclose_ FILE *list = fopen(path, "re");
+	int child;
+
+	while (list && fscanf(list, "%d", &child) == 1) {
+		if (call(child, context))
+			return true;
+	}
+	return false;
+}
+
+int proc_children(pid_t pid, proc_child_fn call, void *context)
+{
+	_cleanup_directory_ DIR *threads = NULL;
+	char path[64 + NAME_MAX];
+	struct dirent *thread;
+	int error;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	error = directory_open(AT_FDCWD, path, &threads);
+	if (error)
+		return error == -ENOENT ? -ESRCH : error;
+	while ((thread = directory_next(threads))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, thread->d_name);
+		if (children_of_thread(path, call, context))
+			break;
+	}
+	return 0;
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */

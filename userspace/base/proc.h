@@ -3,6 +3,7 @@
 #ifndef BUILDFENCE_PROC_H
 #define BUILDFENCE_PROC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -12,6 +13,13 @@
  * the process's memory, see below. Returns the number of bytes, -ESRCH, or another -errno.
  */
 ssize_t proc_read(pid_t pid, const char *file, char *ret_text, size_t size);
+
+/*
+ * Calls back for each direct child, whichever thread it is of, until `call` returns true. Returns
+ * 0, -ESRCH, or another -errno.
+ */
+typedef bool (*proc_child_fn)(pid_t child, void *context);
+int proc_children(pid_t pid, proc_child_fn call, void *context);
 
 /*
  * Reads /proc/PID/FILE (a literal), which shows memory of the process, as cmdline and environ do:

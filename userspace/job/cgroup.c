@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/owner.h"
+#include "base/proc.h"
 
 int cgroup_mount_find(FILE *mounts, char **ret_path)
 {
@@ -293,42 +294,22 @@ struct moving {
 	size_t count, allocated;
 };
 
-static bool moving_add(struct moving *moving, pid_t pid)
+/* Ends the list where there is no memory for more. */
+static bool moving_add(pid_t pid, void *context)
 {
+	struct moving *moving = context;
+
 	if (moving->count == moving->allocated) {
 		size_t allocated = moving->allocated ? 2 * moving->allocated : 16;
 		pid_t *pids = reallocarray(moving->pids, allocated, sizeof(*pids));
 
 		if (!pids)
-			return false;
+			return true;
 		moving->pids = pids;
 		moving->allocated = allocated;
 	}
 	moving->pids[moving->count++] = pid;
-	return true;
-}
-
-/* The children that the process had before it was moved: later ones are born inside. */
-static void children_add(struct moving *moving, pid_t pid)
-{
-	_cleanup_directory_ DIR *tasks = NULL;
-	struct dirent *task;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	if (directory_open(AT_FDCWD, path, &tasks))
-		return;
-	while ((task = directory_next(tasks))) {
-		_cleanup_fclose_ FILE *list = NULL;
-		char name[300];
-		int child, fd;
-
-		snprintf(name, sizeof(name), "%s/children", task->d_name);
-		fd = openat(dirfd(tasks), name, O_RDONLY | O_CLOEXEC);
-		list = fd < 0 ? NULL : fdopen(fd, "r");
-		while (list && fscanf(list, "%d", &child) == 1 && moving_add(moving, child))
-			;
-	}
+	return false;
 }
 
 static int process_move(int cgroup_fd, pid_t pid)
@@ -344,11 +325,12 @@ int cgroup_move(int cgroup_fd, pid_t pid)
 	struct moving moving = {};
 	int error = process_move(cgroup_fd, pid);
 
+	/* The children that it had before it was moved: later ones are born inside. */
 	if (!error)
-		children_add(&moving, pid);
+		proc_children(pid, moving_add, &moving);
 	for (size_t i = 0; i < moving.count; i++) {
 		if (!process_move(cgroup_fd, moving.pids[i]))
-			children_add(&moving, moving.pids[i]);
+			proc_children(moving.pids[i], moving_add, &moving);
 	}
 	free(moving.pids);
 	return error;

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -21,12 +20,6 @@
 #define DELETED		" (deleted)"
 /* Of the command line; the name stands at its beginning. */
 #define ARGUMENTS_MAX	4096
-
-/* 0 or -errno; a process that is gone is -ESRCH, whichever way the kernel says so. */
-static int gone_or(int error)
-{
-	return error == ENOENT ? -ESRCH : -error;
-}
 
 int process_parse(const char *stat, struct process *ret_process)
 {
@@ -131,37 +124,24 @@ bool process_is(const struct process *process, const char *name)
 	return is;
 }
 
-/* The children of one thread: numbers, each with a space behind. */
-static bool children_of_thread(const char *path, process_fn call, void *context)
-{
-	_cleanup_fclose_ FILE *list = fopen(path, "re");
-	struct process child;
-	int pid;
+struct children {
+	process_fn call;
+	void *context;
+};
 
-	while (list && fscanf(list, "%d", &pid) == 1) {
-		if (!process_look(pid, &child) && call(&child, context))
-			return true;
-	}
-	return false;
+static bool child_look(pid_t pid, void *context)
+{
+	struct children *children = context;
+	struct process child;
+
+	return !process_look(pid, &child) && children->call(&child, children->context);
 }
 
 int process_children(pid_t pid, process_fn call, void *context)
 {
-	_cleanup_directory_ DIR *threads = NULL;
-	char path[64 + NAME_MAX];
-	struct dirent *thread;
-	int error;
+	struct children children = { .call = call, .context = context };
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	error = directory_open(AT_FDCWD, path, &threads);
-	if (error)
-		return gone_or(-error);
-	while ((thread = directory_next(threads))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%s/children", pid, thread->d_name);
-		if (children_of_thread(path, call, context))
-			break;
-	}
-	return 0;
+	return proc_children(pid, child_look, &children);
 }
 
 int process_all(process_fn call, void *context)
