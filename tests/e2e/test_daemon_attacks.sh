@@ -54,12 +54,18 @@ test_daemon_a_process_that_cannot_be_read_holds_up_nobody() {
 	chmod 777 "$disk"
 	daemon_with_feed
 	cat >"$CASE/stuck.py" <<-'END'
-	import ctypes, os, socket, sys, threading, time
+	import ctypes, os, socket, struct, sys, threading, time
 	libc = ctypes.CDLL(None)
 	libc.mmap.restype = ctypes.c_void_p
 	libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 	libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
-	case, evil = os.environ["CASE"], sys.argv[1]
+	case, evil = os.environ["CASE"], socket.inet_aton(sys.argv[1])
+	# What the main thread does while the memory is locked must need none: it would wait for itself.
+	sockets = [socket.socket() for _ in range(3)]
+	def address(ip, port):
+	    return ctypes.create_string_buffer(struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + ip, 16)
+	attempts = [(sockets[0].fileno(), address(socket.inet_aton("127.0.0.1"), 9)),
+	            (sockets[1].fileno(), address(evil, 9001)), (sockets[2].fileno(), address(evil, 9002))]
 	file = os.open(case + "/disk/file", os.O_RDWR | os.O_CREAT)
 	os.ftruncate(file, 4096)
 	memory = libc.mmap(None, 4096, 3, 1, file, 0)
@@ -67,13 +73,14 @@ test_daemon_a_process_that_cannot_be_read_holds_up_nobody() {
 	os.mkdir(case + "/mapped")
 	while not os.path.exists(case + "/frozen"):
 	    time.sleep(0.02)
+	libc.connect(*attempts[0], 16)
+	libc.mlockall(1)
 	threading.Thread(target=lambda: ctypes.memset(memory, 1, 1)).start()
 	time.sleep(0.2)
 	threading.Thread(target=lambda: libc.munmap(memory, 4096)).start()
 	time.sleep(0.2)
-	for port in 9001, 9002:
-	    sock = socket.socket()
-	    sock.connect_ex((evil, port))
+	libc.connect(*attempts[1], 16)
+	libc.connect(*attempts[2], 16)
 	END
 	forge stuck $PYTHON "$CASE/stuck.py" "$EVIL4" &
 	job=$!
