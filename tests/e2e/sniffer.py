@@ -5,9 +5,12 @@
 Usage: sniffer.py INTERFACE LOG
 
 This is the witness of every test: what is not in the log did not get out, whatever the sender was
-told. Neighbour discovery and ARP are left out. Bytes that cannot be printed become dots, so a
-secret can be looked for in the payload of any protocol.
+told. Neighbour discovery and ARP are left out, and so is what the agent's kernel says of a packet
+that the outside sent to a socket that is closed by now, which may be a job's of an earlier test.
+Bytes that cannot be printed become dots, so a secret can be looked for in the payload of any
+protocol.
 """
+import collections
 import socket
 import struct
 import sys
@@ -16,6 +19,10 @@ ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 3, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp", 136: "udplite"}
+# Type and code of "port unreachable", and what follows them before the packet that it is about.
+PORT_UNREACHABLE = {1: b"\3\3", 58: b"\1\4"}
+ICMP_HEADER = 8
+SENT_KEPT = 4096
 PRINTABLE = bytes(b if 0x21 <= b < 0x7F else 0x2E for b in range(256))
 TCP_FLAGS = "FSRPAU"
 
@@ -39,11 +46,19 @@ def upper_layer(packet):
     return None
 
 
-def line_of(packet):
+def headers_of(packet):
+    """The IP header and the first 8 bytes behind it, which an ICMP error repeats at least."""
+    return bytes(packet[:48 if packet[:1] >= b"\x60" else 28])
+
+
+def line_of(packet, sent):
+    """`sent` are the first bytes of packets that the outside sent."""
     parts = upper_layer(packet)
     if not parts:
         return None
     source, destination, protocol, payload = parts
+    if payload[:2] == PORT_UNREACHABLE.get(protocol) and headers_of(payload[ICMP_HEADER:]) in sent:
+        return None
     name = NAMES.get(protocol, "proto%d" % protocol)
     if protocol in (6, 17, 132, 136) and len(payload) >= 8:
         sport, dport = struct.unpack("!HH", payload[:4])
@@ -64,11 +79,15 @@ def main():
     packets.bind((sys.argv[1], ETH_P_ALL))
     with open(sys.argv[2], "w", buffering=1) as log:
         log.write("# listening\n")
+        sent = collections.deque(maxlen=SENT_KEPT)
         while True:
             packet, address = packets.recvfrom(65536)
-            if address[2] == PACKET_OUTGOING or address[1] not in (ETH_P_IP, ETH_P_IPV6):
+            if address[1] not in (ETH_P_IP, ETH_P_IPV6):
                 continue
-            line = line_of(packet)
+            if address[2] == PACKET_OUTGOING:
+                sent.append(headers_of(packet))
+                continue
+            line = line_of(packet, sent)
             if line:
                 log.write(line)
 

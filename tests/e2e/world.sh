@@ -186,7 +186,7 @@ world_services() {
 			--local-ttl=60 --log-queries --log-facility="$WORLD/dns.log" --dns-forward-max=5000 &
 	) </dev/null >"$WORLD/services.log" 2>&1
 	wait_until 10 test -e "$WORLD/ready" && wait_until 10 grep -q listening "$WORLD/sniffed" &&
-		wait_until 10 grep -q started "$WORLD/dns.log" || {
+		wait_until 10 grep -q started "$WORLD/dns.log" && wait_until 10 world_reaches || {
 		echo "the outside did not start:" >&2
 		cat "$WORLD/services.log" "$WORLD/dns.log" >&2
 		exit 1
@@ -225,6 +225,17 @@ world_remove() {
 	echo $$ >"$WORLD_HOME/cgroup.procs"
 	cgroup_remove "$WORLD_CGROUP"
 	rm -rf "$WORLD"
+}
+
+# The link is up some time after it was said to be, IPv6 the last.
+world_reaches() { in_agent bash -c ": >/dev/tcp/$FEED4/80 && : >/dev/tcp/$FEED6/80" 2>/dev/null; }
+
+# The outside has no connection that may still say something; those whose other end may not speak
+# any more would stay for minutes, so nobody waits long for them.
+outside_quiet() { wait_until 1 outside_is_quiet; }
+outside_is_quiet() {
+	# States of the kernel's tcp_states.h: TIME_WAIT, CLOSE, LISTEN.
+	in_outside cat /proc/net/tcp /proc/net/tcp6 | awk '$4 !~ /^(st|06|07|0A)$/ { exit 1 }'
 }
 
 # Waits until the sniffer has written everything that was sent before: a packet of our own, sent
