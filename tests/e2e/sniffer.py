@@ -19,9 +19,10 @@ ETH_P_ALL, ETH_P_IP, ETH_P_IPV6 = 3, 0x0800, 0x86DD
 PACKET_OUTGOING = 4
 SO_RCVBUFFORCE = 33
 NAMES = {1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp", 136: "udplite"}
-# Type and code of "port unreachable", and what follows them before the packet that it is about.
+# "Port unreachable": type and code; a checksum; zeroes; then the packet that it is about, or as much of
+# it as makes 1,280 bytes.
 PORT_UNREACHABLE = {1: b"\3\3", 58: b"\1\4"}
-ICMP_HEADER = 8
+QUOTED_MIN, QUOTED_MAX = 28, 1280
 SENT_KEPT = 4096
 PRINTABLE = bytes(b if 0x21 <= b < 0x7F else 0x2E for b in range(256))
 TCP_FLAGS = "FSRPAU"
@@ -46,18 +47,20 @@ def upper_layer(packet):
     return None
 
 
-def headers_of(packet):
-    """The IP header and the first 8 bytes behind it, which an ICMP error repeats at least."""
-    return bytes(packet[:48 if packet[:1] >= b"\x60" else 28])
+def repeats_only(protocol, message, sent):
+    """Is it "port unreachable" about one of the packets `sent`, with no byte of the agent's own?"""
+    quoted = message[8:]
+    return (message[:2] == PORT_UNREACHABLE.get(protocol) and message[4:8] == bytes(4) and
+            len(quoted) >= QUOTED_MIN and any(packet.startswith(quoted) for packet in sent))
 
 
 def line_of(packet, sent):
-    """`sent` are the first bytes of packets that the outside sent."""
+    """`sent` is what the outside sent before."""
     parts = upper_layer(packet)
     if not parts:
         return None
     source, destination, protocol, payload = parts
-    if payload[:2] == PORT_UNREACHABLE.get(protocol) and headers_of(payload[ICMP_HEADER:]) in sent:
+    if repeats_only(protocol, payload, sent):
         return None
     name = NAMES.get(protocol, "proto%d" % protocol)
     if protocol in (6, 17, 132, 136) and len(payload) >= 8:
@@ -85,7 +88,7 @@ def main():
             if address[1] not in (ETH_P_IP, ETH_P_IPV6):
                 continue
             if address[2] == PACKET_OUTGOING:
-                sent.append(headers_of(packet))
+                sent.append(packet[:QUOTED_MAX])
                 continue
             line = line_of(packet, sent)
             if line:
