@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/owner.h"
+#include "base/proc.h"
 #include "watch/agent.h"
 #include "watch/identity.h"
 
@@ -188,7 +188,7 @@ Test(identity, a_process_tells_while_it_is_the_same_one)
 	int ends[2], error = -ENODATA;
 	pid_t child = waiter_start(ends);
 
-	cr_assert_eq(process_start(child, &start), 0);
+	cr_assert_eq(proc_start(child, &start), 0);
 	for (int try = 0; error == -ENODATA && try < 1000; try++) {
 		error = identity_read(child, start, &forge, &identity);
 		usleep(1000);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/owner.h"
+#include "base/proc.h"
 #include "watch/process.h"
 
 #define REST	" 1 2 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 "
@@ -55,7 +55,7 @@ Test(process, we_are_who_the_other_reader_says)
 	struct process process;
 	uint64_t start;
 
-	cr_assert_eq(process_start(getpid(), &start), 0);
+	cr_assert_eq(proc_start(getpid(), &start), 0);
 	cr_assert_eq(process_look(getpid(), &process), 0);
 	cr_expect_eq(process.pid, getpid());
 	cr_expect_eq(process.parent, getppid());

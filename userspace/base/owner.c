@@ -3,7 +3,6 @@
 #include "base/owner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,23 +10,6 @@
 #include <unistd.h>
 
 #include "base/proc.h"
-
-int process_start(pid_t pid, uint64_t *ret_ticks)
-{
-	char stat[1024];
-	const char *field;
-	ssize_t length = proc_read(pid, "stat", stat, sizeof(stat));
-
-	if (length < 0)
-		return (int)length;
-	/* The name, field 2, may hold spaces and parentheses: count from its last parenthesis. */
-	field = strrchr(stat, ')');
-	for (int number = 2; field && number < 22; number++)
-		field = strchr(field + 1, ' ');
-	if (!field || sscanf(field, " %" SCNu64, ret_ticks) != 1)
-		return -EINVAL;
-	return 0;
-}
 
 static int pid_namespace(unsigned long *ret_inode)
 {
@@ -45,7 +27,7 @@ int owner_tag(char ret_tag[static OWNER_TAG_SIZE])
 	uint64_t start = 0;
 	int error;
 
-	error = process_start(getpid(), &start);
+	error = proc_start(getpid(), &start);
 	if (!error)
 		error = pid_namespace(&namespace);
 	if (error)
@@ -64,7 +46,7 @@ enum owner_state owner_state(const char *tag)
 		return OWNER_UNKNOWN;
 	if (pid <= 0 || pid_namespace(&own_namespace) || namespace != own_namespace)
 		return OWNER_UNKNOWN;
-	error = process_start(pid, &running);
+	error = proc_start(pid, &running);
 	if (error == -ESRCH)
 		return OWNER_DEAD;
 	if (error)

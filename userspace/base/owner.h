@@ -23,7 +23,4 @@ enum owner_state {
 
 enum owner_state owner_state(const char *tag);
 
-/* Start of a process in clock ticks since boot, /proc/PID/stat field 22. Returns 0 or -errno. */
-int process_start(pid_t pid, uint64_t *ret_ticks);
-
 #endif

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
@@ -78,6 +79,24 @@ ssize_t proc_read(pid_t pid, const char *file, char *ret_text, size_t size)
 		return -errno;
 	ret_text[length] = '\0';
 	return length;
+}
+
+int proc_start_parse(const char *stat, uint64_t *ret_ticks)
+{
+	/* The name, field 2, may hold spaces and parentheses: count from its last parenthesis. */
+	const char *field = strrchr(stat, ')');
+
+	for (int number = 2; field && number < 22; number++)
+		field = strchr(field + 1, ' ');
+	return field && sscanf(field, " %" SCNu64, ret_ticks) == 1 ? 0 : -EINVAL;
+}
+
+int proc_start(pid_t pid, uint64_t *ret_ticks)
+{
+	char stat[1024];
+	ssize_t length = proc_read(pid, "stat", stat, sizeof(stat));
+
+	return length < 0 ? (int)length : proc_start_parse(stat, ret_ticks);
 }
 
 /* The children of one thread: numbers, each with a space behind. */

@@ -15,6 +15,13 @@
 ssize_t proc_read(pid_t pid, const char *file, char *ret_text, size_t size);
 
 /*
+ * When a process started, in clock ticks since boot: field 22 of a line of /proc/PID/stat. Returns
+ * 0 or -EINVAL; of a process, also -ESRCH or another -errno.
+ */
+int proc_start_parse(const char *stat, uint64_t *ret_ticks);
+int proc_start(pid_t pid, uint64_t *ret_ticks);
+
+/*
  * Calls back for each direct child, whichever thread it is of, until `call` returns true. Returns
  * 0, -ESRCH, or another -errno.
  */

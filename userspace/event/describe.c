@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/directory.h"
 #include "base/escape.h"
-#include "base/owner.h"
 #include "base/proc.h"
 #include "event/mask.h"
 
@@ -54,7 +53,7 @@ void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time
 
 	*ret_path = NULL;
 	*ret_command_line = NULL;
-	if (process_start(pid, &start) ||
+	if (proc_start(pid, &start) ||
 	    start * (NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK)) > time_ns ||
 	    !thread_is_named(pid, comm))
 		return;
@@ -70,7 +69,7 @@ void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time
 							ARGUMENTS_MAX - 1);
 	proc_memory_free(arguments, length);
 	/* The number may have been given to another process while we read. */
-	if (process_start(pid, &start_after) || start_after != start)
+	if (proc_start(pid, &start_after) || start_after != start)
 		return;
 	*ret_path = TAKE_PTR(path);
 	if (masked)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "base/owner.h"
 #include "base/proc.h"
 #include "config/config.h"
 
@@ -274,7 +273,7 @@ int identity_read(pid_t pid, uint64_t start_ticks, const struct agent_kind *kind
 	if (error)
 		return error;
 	error = environ_settled_read(pid, reader);
-	started = process_start(pid, &start);
+	started = proc_start(pid, &start);
 	if (started || start != start_ticks)
 		error = -ESRCH;
 	if (error) {

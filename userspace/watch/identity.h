@@ -46,7 +46,7 @@ int identity_finish(struct identity_reader *reader, struct identity **ret_identi
 
 /*
  * Reads it from /proc/PID/environ. `start_ticks` tells the process from a later one of its number
- * (see process_start()). Returns 0; -ENODATA as above; -ESRCH when the process has ended, before or
+ * (see proc_start()). Returns 0; -ENODATA as above; -ESRCH when the process has ended, before or
  * while it was read; or another -errno. Another user's process needs CAP_SYS_PTRACE.
  */
 int identity_read(pid_t pid, uint64_t start_ticks, const struct agent_kind *kind,

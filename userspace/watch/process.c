@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,17 +22,15 @@
 
 int process_parse(const char *stat, struct process *ret_process)
 {
-	/* The name, field 2, may hold spaces and parentheses: count from its last parenthesis. */
-	const char *name = strchr(stat, '('), *end = strrchr(stat, ')'), *field = end;
+	/* The name may hold spaces and parentheses: it ends at the last one. */
+	const char *name = strchr(stat, '('), *end = strrchr(stat, ')');
 	struct process process = {};
 	size_t length;
 
 	if (!name || !end || end < name || sscanf(stat, "%d", &process.pid) != 1 ||
 	    sscanf(end + 1, " %c %d", &process.state, &process.parent) != 2)
 		return -EINVAL;
-	for (int number = 2; field && number < 22; number++)
-		field = strchr(field + 1, ' ');
-	if (!field || sscanf(field, " %" SCNu64, &process.start_ticks) != 1)
+	if (proc_start_parse(stat, &process.start_ticks))
 		return -EINVAL;
 	length = (size_t)(end - name) - 1;
 	memcpy(process.comm, name + 1, length < PROCESS_COMM ? length : PROCESS_COMM - 1);
