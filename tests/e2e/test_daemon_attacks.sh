@@ -101,7 +101,12 @@ test_daemon_a_process_that_cannot_be_read_holds_up_nobody() {
 	fsfreeze -u "$disk"
 	wait $job
 	umount "$disk"
-	forge alpha $JOB tcp "$EVIL4" 9003 2>/dev/null
+	# It lives until it was recorded: of who is gone, nobody knows a command line.
+	forge alpha bash -c "exec 3<>/dev/tcp/$EVIL4/9003; until [ -e $CASE/over ]; do sleep 0.1; done" 2>/dev/null &
+	job=$!
+	wait_until 10 recorded_is DstPortNumber=9003 || fail "what follows is not recorded"
+	touch "$CASE/over"
+	wait $job
 	recorded DstPortNumber=9003 'ProcessCommandLine=*9003*'
 	count DstPortNumber=9001 'ProcessCommandLine=*stuck*'
 	[ "$COUNT" = 0 ] || fail "it was read after all, so nothing was tried"
