@@ -15,9 +15,9 @@ $(O)/tests/agent/listener: HELPER_FLAGS := -pthread
 $(HELPERS): $(O)/%: %.c $(O)/flags
 	$(say) CC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(HELPER_FLAGS) $< -o $@
+	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(ALL_LDFLAGS) $(HELPER_FLAGS) $< -o $@
 
-.PHONY: deps demo check test-programs san-unit $(SUITES:%=check-%)
+.PHONY: deps demo check test-programs agent-programs san-unit $(SUITES:%=check-%)
 deps: ## install the packages that building and testing need (Debian, Ubuntu; as root)
 	@tests/deps build check
 
@@ -27,6 +27,8 @@ demo: ## show a job that is kept inside its policy (root; installs what is missi
 	@O=$(O) tests/e2e/demo.sh
 
 test-programs: all $(O)/tests/unit/unit $(O)/tests/bpf/bpf $(HELPERS)
+
+agent-programs: $(filter $(O)/tests/agent/%,$(HELPERS))
 
 san-unit:
 	@$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(SAN_UNIT)

@@ -2,14 +2,9 @@
 # The machine with systemd gets what `make install` would put on it, linked statically, so that it
 # runs there wherever it was built; and the stand-in for an agent.
 
-$(O)/tests/systemd/agent: tests/systemd/agent.c $(O)/flags
-	$(say) CC $@
-	@mkdir -p $(@D)
-	$(Q)$(CC) -D_GNU_SOURCE $(ALL_CFLAGS) $(ALL_LDFLAGS) $< -o $@
-
 .PHONY: vmtest-systemd installed
 installed:
-	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all $(O)/static/tests/systemd/agent
+	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all agent-programs
 	@rm -rf $(O)/installed
 	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
 

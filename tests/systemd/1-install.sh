@@ -28,7 +28,7 @@ setup_installing_puts_everything_in_place() {
 setup_agents_are_installed() {
 	agent_make azagent build-7
 	agent_make azscale scale-0
-	agent_unit azagent "$AGENT_UNIT"
+	agent_unit azagent
 	cat >/usr/sbin/waagent <<-'END'
 		#!/bin/bash
 		# What the VM agent does all day, and what the scale set's extension does once.
