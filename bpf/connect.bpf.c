@@ -79,9 +79,10 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 	}
 	/*
 	 * A datagram socket's connect() sends nothing: getaddrinfo() calls it on every address it
-	 * found, only to sort them. What the socket sends is judged at egress.
+	 * found, only to sort them. What the socket sends is judged at egress; but of what goes to
+	 * a group, the copies for this machine's own sockets pass no hook.
 	 */
-	if (hook == HOOK_CONNECT && flow->protocol != IPPROTO_TCP) {
+	if (hook == HOOK_CONNECT && flow->protocol != IPPROTO_TCP && !addr_is_group(flow->addr)) {
 		state->netns = bpf_get_netns_cookie(ctx);
 		state_process_set(state);
 		return 1;

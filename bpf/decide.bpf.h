@@ -88,6 +88,12 @@ static __always_inline int addr_is_loopback(const __u8 *addr)
 	return *(const __u64 *)addr == 0 && *(const __u64 *)(addr + 8) == bpf_cpu_to_be64(1);
 }
 
+/* An IPv4 multicast group, or everybody on the link. */
+static __always_inline int addr_is_group(const __u8 *addr)
+{
+	return addr_is_v4(addr) && ((addr[12] & 0xf0) == 0xe0 || addr_v4(addr) == 0xffffffff);
+}
+
 /* Docker's resolver: its port 53 is redirected to a random one before the packet hook sees it. */
 #define DOCKER_DNS_V4	0x7f00000b	/* 127.0.0.11 */
 

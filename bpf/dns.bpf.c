@@ -112,13 +112,14 @@ __noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport
 	if (!payload || !sk)
 		return 0;
 	if (flags & TCP_FLAG_SYN) {
-		/* A new connection, maybe of a socket used before. No data in the SYN (TFO). */
+		/* A new connection, maybe of a socket used before. */
 		sk = bpf_sk_fullsock(sk);
 		if (sk) {
 			bpf_sk_storage_delete(&asked_streams, sk);
 			bpf_sk_storage_delete(&answer_streams, sk);
 		}
-		return skb->len <= payload;
+		/* Data that comes with it (TFO) is in no stream yet. */
+		return skb->len <= payload || question_at(skb, resolver, 0);
 	}
 	if (skb->len <= payload)
 		return 1;

@@ -22,6 +22,9 @@
 #define WORD_RESOLVER	(1ULL << 34)	/* the packet comes from where only resolvers answer */
 #define WORD_SOURCE_PORT(port)	((__u64)(port) << 40)
 #define SOURCE_PORT(word)	((__u16)((word) >> 40))
+/* By which policy it is judged: the job's may change before the verdict is remembered. */
+#define WORD_GENERATION_MASK	(0xffULL << 56)
+#define WORD_GENERATION(job)	((__u64)(job)->generation << 56)
 
 static __always_inline struct bpf_sock *full_socket(struct __sk_buff *skb)
 {
@@ -162,7 +165,7 @@ __noinline int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr
 	struct judged_flow before = {};
 	struct flow flow;
 
-	if (!state)
+	if (!state || WORD_GENERATION(job) != (word & WORD_GENERATION_MASK))
 		return 1;
 	flow_from_word(&flow, addr_high, addr_low, word);
 	flow_remember(state, job, DIRECTION_OUT, &flow, &before);
@@ -183,6 +186,7 @@ __noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 ad
 	struct flow flow;
 
 	flow_from_word(&flow, addr_high, addr_low, word);
+	word |= WORD_GENERATION(job);
 	if (state)
 		verdict = egress_decide(skb, job, state, &flow, word);
 	if (VERDICT_IS_DNS(verdict))

@@ -190,8 +190,10 @@ __noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 tra
 	if (direction == DIRECTION_OUT &&
 	    stream_start(skb, stream, sequence[0], bpf_ntohl(sequence[1])))
 		return 0;
-	if (!stream->started || stream->poisoned)
+	if (!stream->started)
 		return 0;
+	if (stream->poisoned)
+		return job_slot_of()->mode == MODE_AUDIT;
 	/* Behind a gap: dropped; TCP sends it again once what is missing has come. */
 	ahead = (int)(sequence[0] - stream->next_seq);
 	if (ahead > 0)

@@ -2,6 +2,9 @@
 /* A policy that changes under connections, names that share an address, and full tables. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -126,4 +129,66 @@ Test(change, sixteen_names_may_share_an_address_and_the_next_is_counted)
 		cr_expect_eq(connect_to(fd, ADDR, (uint16_t)(1001 + i)),
 			     i < WAYS_MAX ? -ECONNREFUSED : -EPERM, "name %d", i);
 	}
+}
+
+static const char *const wandered[] = { "203.0.113.2", "203.0.113.3" };
+
+/* A socket that goes from one address to the other, so that each packet is judged anew. */
+struct wanderer {
+	pthread_t thread;
+	int fd;
+	atomic_int paused;	/* 1: asked to; 2: it does */
+	atomic_bool ended;
+};
+
+static void *wanderer_run(void *argument)
+{
+	struct wanderer *wanderer = argument;
+
+	while (!wanderer->ended) {
+		for (size_t i = 0; i < ARRAY_SIZE(wandered); i++) {
+			connect_to(wanderer->fd, wandered[i], 9000);
+			send(wanderer->fd, "x", 1, MSG_NOSIGNAL);
+		}
+		if (wanderer->paused)
+			wanderer->paused = 2;
+		while (wanderer->paused == 2 && !wanderer->ended)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Ends between any two instructions of the judgement, if only often enough. */
+Test(change, of_policy_while_a_packet_is_judged_leaves_nothing_open, .timeout = 120)
+{
+	struct wanderer wanderer = {};
+	_cleanup_world_ struct world world;
+	uint32_t narrow;
+	int open = 0;
+
+	world_open(&world, MODE_ENFORCE, "allow: [ 'udp://203.0.113.0/24:9000' ]");
+	narrow = guard_policy_from_text(world.guard, "allow: [ 'udp://203.0.113.1:9000' ]");
+	wanderer.fd = socket_job(&world, AF_INET, SOCK_DGRAM);
+	cr_assert_eq(pthread_create(&wanderer.thread, NULL, wanderer_run, &wanderer), 0);
+	for (int round = 0; open == 0 && round < 20000; round++) {
+		cr_assert_eq(guard_job_policy_set(world.guard, world.job, world.policy,
+						  MODE_ENFORCE, NULL), 0);
+		/* Awake, so that both run at the same time. */
+		for (volatile int spin = round * 7 % 20000; spin; spin--)
+			;
+		cr_assert_eq(guard_job_policy_set(world.guard, world.job, narrow, MODE_ENFORCE,
+						  NULL), 0);
+		wanderer.paused = 1;
+		while (wanderer.paused != 2)
+			sched_yield();
+		/* What is refused displaces nothing: a verdict of before would still be there. */
+		for (size_t i = 0; i < ARRAY_SIZE(wandered); i++) {
+			connect_to(wanderer.fd, wandered[i], 9000);
+			open += send(wanderer.fd, "x", 1, MSG_NOSIGNAL) == 1;
+		}
+		wanderer.paused = 0;
+	}
+	cr_expect_eq(open, 0);
+	wanderer.ended = true;
+	pthread_join(wanderer.thread, NULL);
 }

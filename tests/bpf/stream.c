@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* DNS over TCP: wherever a message is split, it is judged and learned from as a whole. */
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
@@ -116,4 +118,78 @@ Test(stream, of_two_questions_in_one_segment_both_must_be_allowed)
 	cr_expect_eq(send(job, both.bytes, both.len, MSG_NOSIGNAL), (ssize_t)both.len);
 	cr_expect_eq(bytes_heard(far, both.len, 50), 0);
 	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
+}
+
+/* More questions in one segment than are read of it. */
+static void many_questions(struct made *stream)
+{
+	for (uint16_t id = 1; id <= 20; id++) {
+		struct made message = {};
+
+		made_question(&message, id, "paste.example", DNS_A);
+		framed_add(stream, &message);
+	}
+}
+
+Test(stream, of_too_many_questions_in_one_segment_ends_there)
+{
+	_cleanup_world_ struct world world;
+	struct made many = {};
+	int server, job, far;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	connection_make(&world, server, &job, &far);
+	many_questions(&many);
+	cr_expect_eq(send(job, many.bytes, many.len, MSG_NOSIGNAL), (ssize_t)many.len);
+	cr_expect_eq(bytes_heard(far, many.len, 50), 0);
+	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
+}
+
+Test(stream, of_too_many_questions_in_one_segment_goes_on_in_audit)
+{
+	_cleanup_world_ struct world world;
+	struct made many = {};
+	int server, job, far;
+
+	world_open(&world, MODE_AUDIT, rules);
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	connection_make(&world, server, &job, &far);
+	many_questions(&many);
+	for (int i = 0; i < 3; i++) {
+		cr_expect_eq(send(job, many.bytes, many.len, MSG_NOSIGNAL), (ssize_t)many.len);
+		cr_expect_eq(bytes_heard(far, many.len, 1000), many.len, "segment %d", i);
+	}
+	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
+}
+
+/* TCP Fast Open, also without the cookie of a connection before. */
+static void fast_open_allow(void)
+{
+	_cleanup_close_ int fd = open("/proc/sys/net/ipv4/tcp_fastopen", O_WRONLY | O_CLOEXEC);
+
+	cr_assert_eq(write(fd, "519", 3), 3);
+}
+
+Test(stream, that_begins_with_its_first_packet_is_refused_and_recorded)
+{
+	_cleanup_world_ struct world world;
+	const struct sockaddr_storage resolver = address_of(AF_INET, RESOLVER, DNS_PORT);
+	struct made message = {}, question = {};
+	struct outcome outcome;
+	int server, job, on = 5;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	fast_open_allow();
+	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
+	cr_assert_eq(setsockopt(server, IPPROTO_TCP, TCP_FASTOPEN, &on, sizeof(on)), 0);
+	job = socket_job(&world, AF_INET, SOCK_STREAM);
+	cr_assert_eq(fcntl(job, F_SETFL, O_NONBLOCK), 0);
+	made_question(&message, 7, "dev.azure.com", DNS_A);
+	framed_add(&question, &message);
+	sendto(job, question.bytes, question.len, MSG_FASTOPEN | MSG_NOSIGNAL,
+	       (const struct sockaddr *)&resolver, address_len(&resolver));
+	outcome = refusals_take(world.guard, world.job);
+	cr_expect_geq(outcome.refusals, 1);
+	cr_expect_eq(outcome.refusal.reason, REASON_DNS_MALFORMED);
 }
