@@ -303,12 +303,16 @@ struct report_id {
 	__u32 pad;
 };
 
+/* Of a number that has its tables already, but no job yet. */
+#define ACCOUNT_SPARE	1
+
 /*
  * What was given out of a job's refused attempts. Written whole with each report by userspace
  * alone, so that its death leaves either all of the report in the account, or nothing.
  */
 struct account {
-	__u64 begun_ns;				/* when the job was added: no number has two */
+	/* When the job was added, so no number has two; ACCOUNT_SPARE: it is still to come. */
+	__u64 begun_ns;
 	__u64 given[REASON_SLOTS];		/* attempts, one way or the other */
 	__u64 unfolded[REASON_SLOTS];		/* of job_counters, as far as given out */
 	struct report_id last;			/* its source may not be removed yet */

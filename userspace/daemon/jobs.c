@@ -269,4 +269,6 @@ void jobs_tick(struct jobs *jobs)
 			job_tick(jobs->parts.policies, jobs->by_number[i]);
 	}
 	jobs_finish_ended(jobs);
+	/* What fails here fails again, and is told, where a job needs it. */
+	guard_jobs_prepare(jobs->parts.guard);
 }

@@ -241,5 +241,6 @@ int jobs_takeover(struct jobs *jobs)
 		return error;
 	empty_cgroups_remove(jobs);
 	jobs_finish_ended(jobs);
+	guard_jobs_prepare(jobs->parts.guard);
 	return count;
 }

@@ -23,12 +23,15 @@ struct guard;
 #define GUARD_PINS	"/sys/fs/bpf/buildfence"
 /* Programs that guard one job. */
 #define GUARD_PROGRAMS	7
+/* Jobs whose tables may be ready before they begin; see guard_jobs_prepare(). */
+#define GUARD_SPARES_MAX	7
 /* The name of a report, with its NUL; see struct guard_report. */
 #define GUARD_UID_SIZE	96
 
 struct guard_options {
 	uint32_t jobs_max;		/* at most this many jobs at the same time; 0: 1 */
 	uint32_t policies_max;		/* at most this many policies at the same time; 0: 2 */
+	uint32_t spares;		/* for how many jobs to come tables are kept ready */
 	size_t ring_bytes;		/* 0: 1 MiB; must be a power of two */
 	/*
 	 * NULL: only links are pinned, in run-TAG, and nothing is taken over. Else a name (letters,
@@ -94,10 +97,17 @@ int guard_policy_find(const struct guard *guard, const struct image *image, uint
 int guard_policy_remove(struct guard *guard, uint32_t policy);
 
 /*
- * Makes the tables of one job. Returns 0 and its number (from 1), or -ENOSPC or another -errno.
- * Numbers are given again after guard_job_remove().
+ * Gives out the number (from 1) and the tables of one job. Returns 0, -ENOSPC or another -errno.
+ * Takes some 15 ms when no tables are ready, else microseconds. Numbers are given again after
+ * guard_job_remove().
  */
 int guard_job_add(struct guard *guard, uint32_t *ret_job);
+
+/*
+ * Has tables ready for options.spares jobs, as far as there are numbers. Takes some 15 ms if any are
+ * missing. Returns 0 or -errno; without them, guard_job_add() makes its own.
+ */
+int guard_jobs_prepare(struct guard *guard);
 
 /* Detaches the job if it still is attached, and frees its tables and what they hold unread. */
 int guard_job_remove(struct guard *guard, uint32_t job);

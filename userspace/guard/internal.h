@@ -27,6 +27,7 @@ enum job_table {
  */
 struct guard_job {
 	bool used;
+	bool spare;			/* its tables wait for a job */
 	uint8_t links;			/* bit i: programs[i] has a pinned link */
 	bool swept_empty;		/* the last sweep left nothing */
 	int tables[TABLE_COUNT];	/* -1: none */
@@ -48,6 +49,7 @@ struct guard {
 	struct ring ring;
 	uint32_t jobs_max;			/* jobs[0] and policies[0] stay unused */
 	uint32_t policies_max;
+	uint32_t spares;
 	struct guard_job *jobs;
 	bool *policies;
 	const struct job_counters *counters;	/* the map itself, by job */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The tables of a job: made, swept and taken away; read by read.c. */
+/*
+ * The tables of a job: made, swept and taken away; read by read.c. Making them takes a while, since
+ * the kernel waits: some are made ahead, for jobs to come.
+ */
 #include "guard/internal.h"
 
 #include <errno.h>
@@ -20,6 +23,9 @@
  * map too: 6 for each job.
  */
 #define TAKEOVER_THREADS	32
+
+/* Jobs whose tables are made at one time: one that begins, and others to come. */
+#define JOBS_AT_ONCE	(GUARD_SPARES_MAX + 1)
 
 const struct guard_job guard_job_none = {
 	.tables = { [0 ... TABLE_COUNT - 1] = -1 },
@@ -147,28 +153,31 @@ static int works_run(struct work *works, size_t count, void *(*run)(void *))
 }
 
 /*
- * Does the same to all tables of a job. The kernel waits with each change of an outer map until
- * every program that runs has ended, some 15 ms; together, they wait once.
+ * Does the same to all tables of up to JOBS_AT_ONCE jobs. The kernel waits with each change of an
+ * outer map until every program that runs has ended, some 15 ms; together, they wait once.
  */
-static int tables_each(struct guard *guard, uint32_t job, void *(*run)(void *))
+static int tables_each(struct guard *guard, const uint32_t *jobs, uint32_t count,
+		       void *(*run)(void *))
 {
-	struct work works[TABLE_COUNT];
+	struct work works[JOBS_AT_ONCE * TABLE_COUNT];
 
-	for (enum job_table table = 0; table < TABLE_COUNT; table++)
-		works[table] = (struct work){ .guard = guard, .job = job, .table = table };
-	return works_run(works, TABLE_COUNT, run);
+	for (uint32_t i = 0; i < count * TABLE_COUNT; i++)
+		works[i] = (struct work){
+			.guard = guard, .job = jobs[i / TABLE_COUNT], .table = i % TABLE_COUNT,
+		};
+	return works_run(works, count * TABLE_COUNT, run);
 }
 
-/* Makes the tables that a job lacks. */
-static int tables_add(struct guard *guard, uint32_t job)
+/* Makes the tables that jobs lack. */
+static int tables_add(struct guard *guard, const uint32_t *jobs, uint32_t count)
 {
-	return tables_each(guard, job, table_add_run);
+	return tables_each(guard, jobs, count, table_add_run);
 }
 
-/* The account comes first: a job exists as soon as it has a table. */
-static int account_begin(struct guard *guard, uint32_t job)
+/* The account comes first: who takes over looks for tables only where there is one. */
+static int account_begin(struct guard *guard, uint32_t job, uint64_t begun_ns)
 {
-	const struct account account = { .begun_ns = clock_ns(CLOCK_BOOTTIME) };
+	const struct account account = { .begun_ns = begun_ns };
 	const struct job_counters counters = {};
 	int error = bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.counters), &job,
 					&counters, BPF_ANY);
@@ -177,13 +186,15 @@ static int account_begin(struct guard *guard, uint32_t job)
 						   &job, &account, BPF_ANY);
 }
 
-/* With the job's account, which goes last: without one, nobody looks for tables. */
-static void tables_remove(struct guard *guard, uint32_t job)
+/* With the jobs' accounts, which go last: without one, nobody looks for tables. */
+static void tables_remove(struct guard *guard, const uint32_t *jobs, uint32_t count)
 {
 	const struct account none = {};
 
-	tables_each(guard, job, table_remove_run);
-	bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts), &job, &none, BPF_ANY);
+	tables_each(guard, jobs, count, table_remove_run);
+	for (uint32_t i = 0; i < count; i++)
+		bpf_map_update_elem(bpf_map__fd(guard->skeleton->maps.accounts), &jobs[i], &none,
+				    BPF_ANY);
 }
 
 /* Opens those that are there; returns how many, or -errno. */
@@ -206,26 +217,70 @@ static int tables_open(struct guard *guard, uint32_t job)
 	return count;
 }
 
+/* Makes the tables of so many jobs to come, or of none: returns 0 or -errno. */
+static int spares_make(struct guard *guard, uint32_t count)
+{
+	uint32_t jobs[JOBS_AT_ONCE], found = 0;
+	int error = 0;
+
+	for (uint32_t job = 1; !error && job <= guard->jobs_max && found < count; job++) {
+		if (guard->jobs[job].used || guard->jobs[job].spare)
+			continue;
+		guard->jobs[job] = guard_job_none;
+		jobs[found++] = job;
+		error = account_begin(guard, job, ACCOUNT_SPARE);
+	}
+	if (!found)
+		return -ENOSPC;
+	if (!error)
+		error = tables_add(guard, jobs, found);
+	if (error)
+		tables_remove(guard, jobs, found);
+	for (uint32_t i = 0; !error && i < found; i++)
+		guard->jobs[jobs[i]].spare = true;
+	return error;
+}
+
+/* Returns how many there are, and the first one's number. */
+static uint32_t spares_count(const struct guard *guard, uint32_t *ret_first)
+{
+	uint32_t count = 0;
+
+	for (uint32_t job = guard->jobs_max; job > 0; job--) {
+		if (guard->jobs[job].spare) {
+			count++;
+			*ret_first = job;
+		}
+	}
+	return count;
+}
+
+int guard_jobs_prepare(struct guard *guard)
+{
+	uint32_t first, count = spares_count(guard, &first);
+	int error = count < guard->spares ? spares_make(guard, guard->spares - count) : 0;
+
+	return error == -ENOSPC ? 0 : error;
+}
+
 int guard_job_add(struct guard *guard, uint32_t *ret_job)
 {
-	struct guard_job *entry;
-	uint32_t job = 1;
-	int error;
+	uint32_t job = 0;
+	int error = 0;
 
-	while (job <= guard->jobs_max && guard->jobs[job].used)
-		job++;
-	if (job > guard->jobs_max)
-		return -ENOSPC;
-	entry = &guard->jobs[job];
-	*entry = guard_job_none;
-	error = account_begin(guard, job);
-	if (!error)
-		error = tables_add(guard, job);
-	if (error) {
-		tables_remove(guard, job);
-		return error;
+	/* Where one has to wait, others that follow need not; but rather one than none. */
+	if (!spares_count(guard, &job)) {
+		error = spares_make(guard, guard->spares + 1);
+		if (error && error != -ENOSPC && guard->spares)
+			error = spares_make(guard, 1);
+		spares_count(guard, &job);
 	}
-	entry->used = true;
+	if (!error)
+		error = account_begin(guard, job, clock_ns(CLOCK_BOOTTIME));
+	if (error)
+		return error;
+	guard->jobs[job].spare = false;
+	guard->jobs[job].used = true;
 	*ret_job = job;
 	return 0;
 }
@@ -237,7 +292,7 @@ int guard_job_remove(struct guard *guard, uint32_t job)
 	if (!entry)
 		return -EINVAL;
 	guard_detach(guard, job);
-	tables_remove(guard, job);
+	tables_remove(guard, &job, 1);
 	*entry = guard_job_none;
 	return 0;
 }
@@ -253,13 +308,14 @@ static int job_take_over(struct guard *guard, uint32_t job)
 	if (count < 0)
 		return count;
 	if (count < TABLE_COUNT && !entry->links) {
-		tables_remove(guard, job);
+		tables_remove(guard, &job, 1);
 		return 0;
 	}
-	entry->used = true;
+	entry->spare = guard->accounts[job].begun_ns == ACCOUNT_SPARE && !entry->links;
+	entry->used = !entry->spare;
 	/* Its tables may hold anything. */
 	entry->drain_until = guard->turn + DRAIN_TURNS;
-	return count < TABLE_COUNT ? tables_add(guard, job) : 0;
+	return count < TABLE_COUNT ? tables_add(guard, &job, 1) : 0;
 }
 
 /* Every TAKEOVER_THREADS-th job, from one on. */

@@ -130,6 +130,7 @@ static int object_load(struct guard *guard, const struct guard_options *options)
 		bpf_map__max_entries(guard->skeleton->maps.scratches);
 	guard->jobs_max = bpf_map__max_entries(guard->skeleton->maps.counters) - 1;
 	guard->policies_max = bpf_map__max_entries(guard->skeleton->maps.policies) - 1;
+	guard->spares = options->spares < GUARD_SPARES_MAX ? options->spares : GUARD_SPARES_MAX;
 	error = buildfence_bpf__load(guard->skeleton);
 	if (!error && fresh)
 		error = pinned_maps_finish(guard);

@@ -169,7 +169,7 @@ static bool map_has_size(const struct guard *guard, const struct bpf_map *map)
 	       found.max_entries == bpf_map__max_entries(map);
 }
 
-/* Is there no job, not even one whose counts wait to be read? */
+/* Is there no job, not even one whose counts wait to be read? Those to come have none. */
 static bool maps_are_idle(const struct guard *guard)
 {
 	_cleanup_close_ int fd = map_open(guard, guard->skeleton->maps.accounts);
@@ -180,7 +180,7 @@ static bool maps_are_idle(const struct guard *guard)
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &found, &size))
 		return false;
 	for (uint32_t job = 0; job < found.max_entries; job++) {
-		if (bpf_map_lookup_elem(fd, &job, &account) || account.begun_ns)
+		if (bpf_map_lookup_elem(fd, &job, &account) || account.begun_ns > ACCOUNT_SPARE)
 			return false;
 	}
 	return true;
