@@ -63,12 +63,14 @@ daemon_start() {
 }
 daemon_up() { kill -0 $DAEMON 2>/dev/null || fail "the daemon ended"; daemon_answers; }
 
-# daemon_kill [SIGNAL]: and waits for its end.
+# daemon_kill [SIGNAL]: and waits for its end, and that of the process that resets connections.
 daemon_kill() {
 	kill "-${1:-KILL}" $DAEMON
 	wait $DAEMON 2>/dev/null
 	DAEMON_STATUS=$?
+	wait_until 5 daemon_cgroup_is_empty || fail "left: $(cat "$DAEMON_CGROUP/cgroup.procs")"
 }
+daemon_cgroup_is_empty() { [ -z "$(cat "$DAEMON_CGROUP/cgroup.procs")" ]; }
 
 # The forge's agent: forge-runner starts forge-worker, which runs a command as the job.
 forge_make() {

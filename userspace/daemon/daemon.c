@@ -319,6 +319,7 @@ static int jobs_prepare(struct daemon *daemon)
 {
 	struct jobs_parts parts = {
 		.guard = daemon->guard,
+		.resetter = &daemon->resetter,
 		.records = daemon->records,
 		.loop = daemon->loop,
 		.home = &daemon->home,
@@ -419,7 +420,11 @@ static int daemon_begin(struct daemon *daemon)
 		return error;
 	signal(SIGPIPE, SIG_IGN);
 	descriptors_allow();
-	error = loop_new(&daemon->loop);
+	error = resetter_start(&daemon->resetter);
+	if (!error)
+		error = loop_new(&daemon->loop);
+	if (error)
+		log_error("cannot start: %s", strerror(-error));
 	if (!error)
 		error = folders_prepare(daemon);
 	if (!error)
@@ -454,6 +459,7 @@ static void daemon_end(struct daemon *daemon)
 	jobs_free(daemon->jobs);
 	policies_free(daemon->policies);
 	guard_close(daemon->guard);
+	resetter_end(&daemon->resetter);
 	records_close(daemon->records);
 	home_close(&daemon->home);
 	loop_free(daemon->loop);
@@ -468,6 +474,7 @@ int daemon_run(const char *config_path)
 {
 	struct daemon daemon = {
 		.config_path = config_path,
+		.resetter = { .fd = -1 },
 		.home = { .root_fd = -1, .fd = -1 },
 		.state_fd = -1,
 		.lock_fd = -1,

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "daemon/home.h"
+#include "guard/resetter.h"
 
 struct config;
 struct control;
@@ -25,6 +26,7 @@ struct daemon {
 	struct loop *loop;
 	struct home home;
 	struct guard *guard;
+	struct resetter resetter;
 	struct policies *policies;
 	struct records *records;
 	struct jobs *jobs;

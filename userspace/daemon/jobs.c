@@ -13,6 +13,7 @@
 #include "daemon/records.h"
 #include "event/enrich.h"
 #include "guard/guard.h"
+#include "guard/resetter.h"
 
 int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
 {
@@ -151,12 +152,9 @@ int job_report(const struct guard_report *report, void *context)
 	}
 	if (!report->apart || !(refusal->flags & REFUSAL_EXPECTED))
 		error = report_write(jobs, job, report);
-	/*
-	 * Once the record is safe. A failure is not counted: the connection stays refused, and only
-	 * hangs until it times out.
-	 */
+	/* Once the record is safe. */
 	if (!error && (refusal->flags & REFUSAL_RESET))
-		guard_reset(refusal);
+		resetter_ask(jobs->parts.resetter, refusal);
 	return error;
 }
 

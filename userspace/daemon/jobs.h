@@ -17,11 +17,13 @@ struct identity;
 struct jobs;
 struct loop;
 struct records;
+struct resetter;
 struct worker;
 
 /* What jobs stand on; all of it outlives them. */
 struct jobs_parts {
 	struct guard *guard;
+	const struct resetter *resetter;
 	struct policies *policies;
 	struct records *records;
 	struct loop *loop;

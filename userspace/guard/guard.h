@@ -204,7 +204,10 @@ int guard_counters_read(struct guard *guard, uint32_t job, struct job_counters *
 /* Removes expired learned addresses, questions and peers; call it every few seconds. */
 int guard_sweep(struct guard *guard);
 
-/* Resets (SOCK_DESTROY) the TCP connection of a refusal with REFUSAL_RESET. Returns 0 or -errno. */
+/*
+ * Resets (SOCK_DESTROY) the TCP connection of a refusal with REFUSAL_RESET. Returns 0 or -errno. It
+ * may never return, and cannot be killed then: with a job's connections, see guard/resetter.h.
+ */
 int guard_reset(const struct refusal *refusal);
 
 #endif

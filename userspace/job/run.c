@@ -20,6 +20,7 @@
 #include "event/sink.h"
 #include "event/summary.h"
 #include "guard/guard.h"
+#include "guard/resetter.h"
 #include "job/cgroup.h"
 #include "job/descriptors.h"
 #include "job/leftover.h"
@@ -39,6 +40,7 @@ struct run {
 	uint32_t job;
 	struct cgroup *cgroup;
 	struct warden warden;
+	struct resetter resetter;
 	bool attached;
 	sigset_t signals;
 	struct signal_state signals_before;
@@ -79,11 +81,8 @@ static int report_take(const struct guard_report *report, void *context)
 	struct run *run = context;
 	struct event event;
 
-	/*
-	 * Failure is not counted: the connection stays refused, and only hangs until it times out.
-	 */
 	if (refusal->flags & REFUSAL_RESET)
-		guard_reset(refusal);
+		resetter_ask(&run->resetter, refusal);
 	if (event_fill(&run->event_job, refusal, report->count, report->last_ns, report->apart,
 		       report->first, &event)) {
 		log_error("out of memory: a record of %" PRIu64 " attempts is lost", report->count);
@@ -265,8 +264,10 @@ static int guard_put_on(struct run *run, uint32_t policy)
 	_cleanup_free_ char *blocker = NULL;
 	int error = warden_start(run->cgroup, &run->warden);
 
+	if (!error)
+		error = resetter_start(&run->resetter);
 	if (error) {
-		log_error("cannot start the process that cleans up after us: %s", strerror(-error));
+		log_error("cannot start the processes that work beside us: %s", strerror(-error));
 		return error;
 	}
 	error = guard_attach(run->guard, run->cgroup->fd, run->job, policy, run->policy->mode, NULL,
@@ -449,6 +450,7 @@ static void run_end(struct run *run, bool empty)
 			log_error("cannot remove %s: %s", run->cgroup->directory, strerror(-error));
 	}
 	warden_stop(&run->warden);
+	resetter_end(&run->resetter);
 	sink_close(run->lines);
 	sink_close(run->records);
 	if (run->report)
@@ -463,7 +465,7 @@ static void run_end(struct run *run, bool empty)
 
 int job_run(const struct run_options *options)
 {
-	struct run run = { .options = options };
+	struct run run = { .options = options, .resetter = { .fd = -1 } };
 	int status = RUN_FAILED;
 	bool empty = true;
 
