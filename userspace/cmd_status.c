@@ -83,7 +83,6 @@ static void status_print(const json_t *answer)
 	policies_print(json_object_get(answer, "policies"));
 	field_print("records", records, "file");
 	field_print("  written", records, "written");
-	field_print("  waiting", records, "waiting");
 	field_print("  error", records, "error");
 	guarded_print(json_object_get(answer, "guarded"));
 	lost_print(json_object_get(answer, "lost"));

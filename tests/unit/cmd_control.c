@@ -90,17 +90,17 @@ Test(cmd_control, jobs_as_JSON_obey_no_pipeline)
 Test(cmd_control, status_says_how_the_daemon_is)
 {
 	static const char answer[] =
-		"{\"version\":\"1.0\",\"pid\":7,\"started\":\"today\",\"jobs\":2,\"jobs_max\":256,"
+		"{\"version\":\"1.0\",\"pid\":7,\"started\":\"2026-11-24T10:00:00Z\",\"jobs\":2,\"jobs_max\":256,"
 		"\"policies\":[{\"name\":\"a\",\"source\":\"/etc/a.yaml\",\"hash\":\"0123456789abcdef\",\"jobs\":2}],"
-		"\"records\":{\"file\":\"/var/log/r\",\"written\":5,\"waiting\":0,\"error\":null},"
-		"\"guarded\":[\"/a.slice\",\"/b.slice\"],\"lost\":{\"ring\":4,\"folds\":0}}";
+		"\"records\":{\"file\":\"/var/log/r\",\"written\":5,\"attempts\":9,\"error\":null},"
+		"\"guarded\":[\"/a.slice\",\"/b.slice\"],\"lost\":{\"addresses\":4,\"memory\":0}}";
 	char out[4096];
 
 	cr_expect_eq(asked(cmd_status, answer, NULL, out, sizeof(out)), 0);
-	cr_expect_str_eq(out, "version    1.0\npid        7\nstarted    today\njobs       2\n"
+	cr_expect_str_eq(out, "version    1.0\npid        7\nstarted    2026-11-24T10:00:00Z\njobs       2\n"
 			      "at most    256\npolicies   a from /etc/a.yaml, 0123456789ab: 2 jobs\n"
-			      "records    /var/log/r\n  written  5\n  waiting  0\n"
-			      "guarded    /a.slice\n           /b.slice\nlost       4 (ring)\n");
+			      "records    /var/log/r\n  written  5\n"
+			      "guarded    /a.slice\n           /b.slice\nlost       4 (addresses)\n");
 }
 
 Test(cmd_control, status_of_a_cgroup_is_its_exit_status)

@@ -11,7 +11,7 @@
  *   {"request":"status"}
  *	{"version","pid","started","jobs":N,"jobs_max":N,
  *	 "policies":[{"name","source","hash","jobs":N}],
- *	 "records":{"file","written","waiting","error"},"guarded":[PATH...],"lost":{WHAT:N}}
+ *	 "records":{"file","written","attempts","error"},"guarded":[PATH...],"lost":{WHAT:N}}	(event/shortage.h)
  *   {"request":"status","cgroup":PATH}	PATH may be "self": the peer's own
  *	{"guarded":bool}
  *   {"request":"reload"}

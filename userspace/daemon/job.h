@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "event/event.h"
+#include "event/shortage.h"
 
 struct loaded;
 struct policies;
@@ -55,6 +56,7 @@ struct job {
 	int64_t ended_ms;		/* CLOCK_MONOTONIC */
 	uint64_t records_from;		/* length of the records' file when the job began */
 	uint64_t refused;		/* attempts that records tell of */
+	uint64_t short_seen[SHORTAGES];	/* at the last look */
 };
 
 /* Returns an empty job, or NULL. */

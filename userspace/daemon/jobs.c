@@ -243,6 +243,29 @@ void jobs_policies_renew(struct jobs *jobs)
 	}
 }
 
+/* --- shortages -------------------------------------------------------------------------------- */
+
+void job_shortages_look(struct jobs *jobs, struct job *job)
+{
+	struct job_counters counters;
+
+	if (guard_counters_read(jobs->parts.guard, job->number, &counters))
+		return;
+	for (size_t i = 0; i < SHORTAGES; i++) {
+		uint64_t count = shortage_count(&shortages[i], &counters);
+
+		if (count && !job->short_seen[i])
+			log_error("job '%s': %" PRIu64 " %s", job->name, count, shortages[i].text);
+		jobs->shortages[i] += count - job->short_seen[i];
+		job->short_seen[i] = count;
+	}
+}
+
+const uint64_t *jobs_shortages(const struct jobs *jobs)
+{
+	return jobs->shortages;
+}
+
 /* --- once a second ---------------------------------------------------------------------------- */
 
 void jobs_settle(struct jobs *jobs)
@@ -263,8 +286,12 @@ void jobs_tick(struct jobs *jobs)
 	if (error && error != -ENOSPC)
 		log_error("cannot read what was refused: %s", strerror(-error));
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		if (jobs->by_number[i])
-			job_tick(jobs->parts.policies, jobs->by_number[i]);
+		struct job *job = jobs->by_number[i];
+
+		if (!job)
+			continue;
+		job_tick(jobs->parts.policies, job);
+		job_shortages_look(jobs, job);
 	}
 	jobs_finish_ended(jobs);
 	/* What fails here fails again, and is told, where a job needs it. */

@@ -93,5 +93,7 @@ struct job *job_by_cgroup(const struct jobs *jobs, const char *cgroup);
 typedef void (*job_fn)(struct job *job, void *context);
 void jobs_visit(const struct jobs *jobs, job_fn call, void *context);
 size_t jobs_count(const struct jobs *jobs);
+/* How many there were of each of `shortages`, in all jobs since the daemon started. */
+const uint64_t *jobs_shortages(const struct jobs *jobs);
 
 #endif

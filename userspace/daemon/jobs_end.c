@@ -20,6 +20,7 @@ static void job_give_back(struct jobs *jobs, struct job *job)
 {
 	struct jobs_parts *parts = &jobs->parts;
 
+	job_shortages_look(jobs, job);
 	guard_detach(parts->guard, job->number);
 	guard_job_remove(parts->guard, job->number);
 	parts->job_gone(job->number, parts->context);

@@ -13,6 +13,7 @@ struct jobs {
 	struct jobs_parts parts;
 	struct job **by_number;		/* parts.jobs_max + 1 places; [0] stays empty */
 	size_t count;
+	uint64_t shortages[SHORTAGES];	/* of all jobs since the daemon started */
 };
 
 /* Puts a job with a number among the others. */
@@ -41,6 +42,9 @@ void job_finish(struct jobs *jobs, struct job *job);
 
 /* The same at any price: its place is needed for a job that would have no guard otherwise. */
 void job_give_up(struct jobs *jobs, struct job *job);
+
+/* Notes what was short since the last look; logs the first of a kind. */
+void job_shortages_look(struct jobs *jobs, struct job *job);
 
 /* Ends and finishes all that are over. */
 void jobs_finish_ended(struct jobs *jobs);

@@ -44,6 +44,17 @@ static json_t *text_or_null(const char *text)
 	return text ? text_json(text) : json_null();
 }
 
+/* As in records: ISO 8601, UTC. */
+static json_t *time_json(time_t seconds)
+{
+	struct tm parts;
+	char text[32] = "";
+
+	if (gmtime_r(&seconds, &parts))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	return json_string(text);
+}
+
 /* --- attach, detach, reload ------------------------------------------------------------------- */
 
 static void answer_attach(const struct call *call)
@@ -116,7 +127,7 @@ static void job_add(struct job *job, void *context)
 	json_object_set_new(object, "policy_source", text_json(job->policy_source));
 	json_object_set_new(object, "policy_hash", text_json(job->loaded->policy->hash));
 	json_object_set_new(object, "mode", json_string(mode_name(job->loaded->policy->mode)));
-	json_object_set_new(object, "started", json_integer(job->started));
+	json_object_set_new(object, "started", time_json(job->started));
 	json_object_set_new(object, "agent", text_or_null(job->agent));
 	json_object_set_new(object, "worker", json_integer(job->worker));
 	json_object_set_new(object, "identity", job_identity_json(job));
@@ -155,6 +166,16 @@ static void guarded_add(struct job *job, void *context)
 		json_array_append_new(context, text_json(job->cgroup));
 }
 
+static json_t *shortages_json(const struct jobs *jobs)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < SHORTAGES; i++)
+		json_object_set_new(object, shortages[i].key,
+				    json_integer((json_int_t)jobs_shortages(jobs)[i]));
+	return object;
+}
+
 static void details_add(const struct call *call)
 {
 	struct daemon *daemon = call->daemon;
@@ -168,6 +189,7 @@ static void details_add(const struct call *call)
 	json_object_set_new(body, "policies", policies);
 	json_object_set_new(body, "records", records_status(daemon->records));
 	json_object_set_new(body, "guarded", guarded);
+	json_object_set_new(body, "lost", shortages_json(daemon->jobs));
 }
 
 /* Is a cgroup guarded, or one above it? An agent's start may wait for this. */
@@ -189,7 +211,7 @@ static void answer_status(const struct call *call)
 
 	json_object_set_new(body, "version", json_string(BUILDFENCE_VERSION));
 	json_object_set_new(body, "pid", json_integer(getpid()));
-	json_object_set_new(body, "started", json_integer(call->daemon->started));
+	json_object_set_new(body, "started", time_json(call->daemon->started));
 	if (call->privileged)
 		details_add(call);
 	if (json_object_get(call->request, "cgroup"))
