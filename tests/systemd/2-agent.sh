@@ -173,6 +173,7 @@ rounds_above() { [ "$(rounds "$1")" -gt "$2" ]; }
 test_an_agent_refuses_to_start_without_the_daemon() {
 	systemctl stop "$AGENT_UNIT"
 	systemctl mask --quiet --runtime --now buildfence.service
+	property "$AGENT_UNIT" DropInPaths | grep -q '/50-buildfence.conf' || fail "the mask took its check away"
 	! systemctl start "$AGENT_UNIT" 2>/dev/null || fail "it started"
 	! property "$AGENT_UNIT" ActiveState | grep -qx active || fail "it is active"
 	! pgrep -u azagent -x Agent.Listener || fail "its listener runs"
