@@ -184,6 +184,26 @@ test_daemon_only_one_with_one_state() {
 	daemon_answers || fail "the first one does not answer any more"
 }
 
+# Of all jobs, in one file: no job may read it. A collector gets a group, by the folder or by the file.
+test_daemon_records_are_for_root_and_a_group_that_it_is_given() {
+	RECORDS=$CASE/log/records.ndjson
+	umask 022
+	daemon_with_feed
+	[ "$(stat -c %a "$CASE/log" "$RECORDS" | paste -sd' ')" = "750 640" ] || fail "not closed: $(ls -lad "$CASE/log" "$RECORDS")"
+	daemon_kill TERM
+	chgrp 65534 "$RECORDS"
+	chmod 664 "$RECORDS"
+	daemon_start
+	ctl reload || fail "cannot reload"
+	[ "$(stat -c %a:%g "$RECORDS")" = 664:65534 ] || fail "a file that was there was changed: $(ls -la "$RECORDS")"
+	chgrp 65534 "$CASE/log"
+	chmod g+s "$CASE/log"
+	mv "$RECORDS" "$RECORDS.1"
+	ctl reload || fail "cannot reload"
+	[ "$(stat -c %a:%g "$RECORDS")" = 640:65534 ] || fail "the new file is $(ls -la "$RECORDS")"
+	nothing_left
+}
+
 # Jobs whose records cannot be written hold their places, but never against a job that begins.
 test_daemon_a_full_disk_takes_no_jobs_place() {
 	policy_feed

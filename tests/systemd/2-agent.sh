@@ -127,6 +127,17 @@ test_records_say_which_job_it_was() {
 	! grep -q a-secret-that-no-record "$RECORDS" || fail "a secret of the job's environment stands in the records"
 }
 
+# systemd sets the folder's mode at each start, and leaves its group.
+test_records_are_for_root_and_the_group_of_their_folder() {
+	local folder=${RECORDS%/*}
+	[ "$(stat -c %a:%U:%G "$folder" "$RECORDS" | paste -sd' ')" = "2750:root:root 640:root:root" ] || fail "$(ls -la "$folder")"
+	! runuser -u azagent -- cat "$RECORDS" 2>/dev/null || fail "an agent's user may read them"
+	chgrp -R adm "$folder"
+	mv "$RECORDS" "$RECORDS.1"
+	systemctl restart buildfence.service || fail "no restart"
+	[ "$(stat -c %a:%U:%G "$folder" "$RECORDS" | paste -sd' ')" = "2750:root:adm 640:root:adm" ] || fail "$(ls -la "$folder")"
+}
+
 test_a_jobs_cgroup_goes_when_its_last_process_ends() {
 	wait_until 30 no_job_cgroups || fail "left: $(echo /sys/fs/cgroup/system.slice/buildfence.service/*/)"
 }

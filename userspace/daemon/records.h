@@ -16,9 +16,9 @@ struct records;
 typedef void (*record_fn)(uint32_t job, const char *line, size_t length, void *context);
 
 /*
- * Opens the file for appending, its folder made if need be. A line that a predecessor could not
- * end is taken away. *ret_last_uid is the last record's EventOriginalUid, or "".
- * Returns 0 or -errno.
+ * Opens the file for appending; it and its folder are made if need be, for root and its group
+ * only. A line that a predecessor could not end is taken away. *ret_last_uid is the last record's
+ * EventOriginalUid, or "". Returns 0 or -errno.
  */
 int records_open(const char *path, record_fn publish, void *context,
 		 char ret_last_uid[static RECORD_UID_SIZE], struct records **ret_records);
