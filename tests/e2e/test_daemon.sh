@@ -118,6 +118,26 @@ test_daemon_cgroups_are_guarded_when_they_appear() {
 	recorded Reason=not-allowed "CgroupPath=*/unit-a"
 }
 
+# What an agent's log has to say when its unit was not let start.
+test_daemon_status_says_why_a_cgroup_is_not_guarded() {
+	policy_feed
+	config <<-END
+	guard:
+	  - { cgroup: "${CASE_CGROUP#"$CGROUP2"}/unit-*", policy: $CASE/policy.yaml, name: agents }
+	limits: { jobs: 1 }
+	END
+	daemon_start
+	mkdir "$CASE_CGROUP/unit-a"
+	ctl status --cgroup "$CASE_CGROUP/unit-a" >"$CASE/out" || fail "the first is not guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/unit-a is guarded$"
+	! inside "$CASE_CGROUP/unit-b" "$BUILDFENCE" status --socket "$SOCKET" --cgroup self >"$CASE/out" || fail "two are guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/unit-b is not guarded, though an entry of 'guard:' .* covers it; the daemon's log says why$"
+	! inside "$CASE_CGROUP/other" "$BUILDFENCE" status --socket "$SOCKET" --cgroup self >"$CASE/out" || fail "the other is guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/other is not guarded; no entry of 'guard:' .* covers it$"
+	rmdir "$CASE_CGROUP"/{unit-a,unit-b,other}
+	nothing_left
+}
+
 test_daemon_events_follow_and_a_job_sees_only_its_own() {
 	daemon_with_feed
 	ctl events --follow >"$CASE/followed" &

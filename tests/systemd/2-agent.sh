@@ -194,6 +194,19 @@ test_an_agent_refuses_to_start_without_the_daemon() {
 	property_is buildfence.service ActiveState active
 }
 
+# `guard` is the configuration's last key.
+test_an_agents_log_says_why_it_was_not_let_start() {
+	systemctl stop "$AGENT_UNIT"
+	sed -i.before '/^guard:/,$d' /etc/buildfence/config.yaml
+	systemctl reload buildfence.service || fail "no reload"
+	! systemctl start "$AGENT_UNIT" 2>/dev/null || fail "it started"
+	journalctl --unit="$AGENT_UNIT" --boot --no-pager --output=cat >/run/journal
+	grep -qF "/system.slice/$AGENT_UNIT is not guarded; no entry of 'guard:'" /run/journal || { tail -n 5 /run/journal; fail "its log does not say why"; }
+	mv /etc/buildfence/config.yaml.before /etc/buildfence/config.yaml
+	systemctl reload buildfence.service || fail "no reload"
+	wait_until 30 systemctl --quiet is-active "$AGENT_UNIT" || fail "it does not try again"
+}
+
 test_the_switch_lets_an_agent_start_without_the_daemon() {
 	touch /etc/buildfence/agents-optional
 	systemctl daemon-reload

@@ -170,6 +170,22 @@ static void details_add(const struct call *call)
 	json_object_set_new(body, "guarded", guarded);
 }
 
+/* Does an entry of `guard` cover the cgroup, or one above it? */
+static bool guard_covers(const struct config *config, const char *cgroup)
+{
+	_cleanup_free_ char *path = strdup(cgroup);
+	char *slash;
+
+	while (path && (slash = strrchr(path, '/'))) {
+		for (size_t i = 0; i < config->guarded_count; i++) {
+			if (config_guard_match(&config->guarded[i], path))
+				return true;
+		}
+		*slash = '\0';
+	}
+	return false;
+}
+
 /* Is a cgroup guarded, or one above it? An agent's start may wait for this. */
 static void guarded_answer(const struct call *call)
 {
@@ -181,6 +197,8 @@ static void guarded_answer(const struct call *call)
 	json_object_set_new(call->answer->body, "cgroup", text_or_null(cgroup));
 	json_object_set_new(call->answer->body, "guarded",
 			    json_boolean(cgroup && job_by_cgroup(call->daemon->jobs, cgroup)));
+	json_object_set_new(call->answer->body, "covered",
+			    json_boolean(cgroup && guard_covers(call->daemon->config, cgroup)));
 }
 
 static void answer_status(const struct call *call)
