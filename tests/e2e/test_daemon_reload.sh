@@ -72,6 +72,8 @@ test_daemon_reload_refuses_a_bad_policy() {
 # As logs are rotated: the file is renamed, then a reload. What stands in the configuration is not its matter.
 test_daemon_reload_opens_a_new_file_of_records_even_if_it_is_refused() {
 	daemon_with_feed
+	! forge alpha $JOB tcp $EVIL4 8080 2>/dev/null || fail "the job reached $EVIL4"
+	recorded ForgeJobId=alpha
 	mkdir "$CASE_CGROUP/other"
 	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
 	attempt() { ! inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 "$1" 2>/dev/null || fail "the job reached $EVIL4:$1"; }
@@ -85,11 +87,16 @@ test_daemon_reload_opens_a_new_file_of_records_even_if_it_is_refused() {
 	! ctl reload 2>"$CASE/reload" || fail "a bad configuration was taken"
 	grep -q "unknown key 'polcy'" "$CASE/reload" || fail "it says: $(cat "$CASE/reload")"
 	attempt 8083
+	attempt 8084
 	stands 8083 "$RECORDS"
+	stands 8084 "$RECORDS"
+	# Further on than where the job began in the file before.
+	ctl events --job other >"$CASE/own" || fail "no events"
+	[ "$(grep -c '"JobName":"other"' "$CASE/own")" = 2 ] || fail "the job's own records are $(cat "$CASE/own")"
 	rm "$CASE/events"
 	cat "$RECORDS.1" "$RECORDS" >"$CASE/events"
 	count JobName=other EventResult=Failure
-	[ "$COUNT" = 3 ] || fail "$COUNT attempts are recorded, not 3"
+	[ "$COUNT" = 4 ] || fail "$COUNT attempts are recorded, not 4"
 	ctl detach --job other || fail "cannot detach"
 	rmdir "$CASE_CGROUP/other"
 	nothing_left

@@ -109,24 +109,28 @@ int records_write(struct records *records, uint32_t job, const struct event *eve
 	return 0;
 }
 
-int records_past_open(const struct records *records, uint64_t offset)
+int records_past_open(const struct records *records, const struct records_place *place)
 {
 	int fd = open(records->path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
 
 	if (fd < 0)
 		return -errno;
-	if (lseek(fd, 0, SEEK_END) >= (off_t)offset)
-		lseek(fd, (off_t)offset, SEEK_SET);
-	else
-		lseek(fd, 0, SEEK_SET);
+	if (place && !fstat(fd, &status) && (!place->file || place->file == status.st_ino) &&
+	    status.st_size >= (off_t)place->offset)
+		lseek(fd, (off_t)place->offset, SEEK_SET);
 	return fd;
 }
 
-uint64_t records_length(const struct records *records)
+struct records_place records_end(const struct records *records)
 {
 	struct stat status;
 
-	return stat(records->path, &status) ? 0 : (uint64_t)status.st_size;
+	if (stat(records->path, &status))
+		return (struct records_place){};
+	return (struct records_place){
+		.file = status.st_ino, .offset = (uint64_t)status.st_size,
+	};
 }
 
 json_t *records_status(const struct records *records)

@@ -256,7 +256,7 @@ static char *job_mark(const struct job *job)
 static void answer_events(const struct call *call)
 {
 	struct control_answer *answer = call->answer;
-	uint64_t from = 0;
+	const struct records_place *from = NULL;
 
 	if (!call->privileged || text_of(call, "job")) {
 		const struct job *job = events_job(call);
@@ -269,7 +269,7 @@ static void answer_events(const struct call *call)
 			return;
 		}
 		answer->job = job->number;
-		from = job->records_from;
+		from = &job->records_from;
 	}
 	answer->stream = true;
 	answer->follow = json_is_true(json_object_get(call->request, "follow"));
