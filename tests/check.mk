@@ -50,7 +50,7 @@ check-e2e: all $(HELPERS) ## real traffic between network namespaces (root)
 check-escape: all $(HELPERS) ## known ways out of a guard, one a file (root)
 	@$(TALLY) escape
 
-check-golden: all ## the command line by example, its man pages and completions
+check-golden: all ## the command line by example, its man pages and completions, what is installed
 	@$(TALLY) golden
 
 check-fuzz: fuzzers ## a minute of fuzzing: the readers of DNS, policies, configurations

@@ -102,6 +102,21 @@ static int cgroup_find(const char *argument, char **ret_path)
 	return error;
 }
 
+/* The daemon names the cgroup in full: who reads an agent's log does not know what "self" was. */
+static void guarded_say(const char *asked, const json_t *answer, bool guarded)
+{
+	const json_t *covered = json_object_get(answer, "covered");
+	_cleanup_free_ char *cgroup = json_text(answer, "cgroup");
+	const char *why = "";
+
+	if (json_is_true(covered))
+		why = ", though an entry of 'guard:' in the daemon's configuration covers it; the daemon's log says why";
+	else if (json_is_false(covered))
+		why = "; no entry of 'guard:' in the daemon's configuration covers it";
+	printf("%s is %sguarded%s\n", cgroup && *cgroup == '/' ? cgroup : asked,
+	       guarded ? "" : "not ", guarded ? "" : why);
+}
+
 static int status_say(const struct control_options *parsed, const json_t *answer)
 {
 	bool guarded = json_is_true(json_object_get(answer, "guarded"));
@@ -110,7 +125,7 @@ static int status_say(const struct control_options *parsed, const json_t *answer
 	if (parsed->json)
 		status = json_print(answer);
 	else if (parsed->cgroup)
-		printf("%s is %sguarded\n", parsed->cgroup, guarded ? "" : "not ");
+		guarded_say(parsed->cgroup, answer, guarded);
 	else
 		status_print(answer);
 	return parsed->cgroup && !guarded ? EXIT_FAILURE : status;

@@ -118,6 +118,26 @@ test_daemon_cgroups_are_guarded_when_they_appear() {
 	recorded Reason=not-allowed "CgroupPath=*/unit-a"
 }
 
+# What an agent's log has to say when its unit was not let start.
+test_daemon_status_says_why_a_cgroup_is_not_guarded() {
+	policy_feed
+	config <<-END
+	guard:
+	  - { cgroup: "${CASE_CGROUP#"$CGROUP2"}/unit-*", policy: $CASE/policy.yaml, name: agents }
+	limits: { jobs: 1 }
+	END
+	daemon_start
+	mkdir "$CASE_CGROUP/unit-a"
+	ctl status --cgroup "$CASE_CGROUP/unit-a" >"$CASE/out" || fail "the first is not guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/unit-a is guarded$"
+	! inside "$CASE_CGROUP/unit-b" "$BUILDFENCE" status --socket "$SOCKET" --cgroup self >"$CASE/out" || fail "two are guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/unit-b is not guarded, though an entry of 'guard:' .* covers it; the daemon's log says why$"
+	! inside "$CASE_CGROUP/other" "$BUILDFENCE" status --socket "$SOCKET" --cgroup self >"$CASE/out" || fail "the other is guarded"
+	prints "^${CASE_CGROUP#"$CGROUP2"}/other is not guarded; no entry of 'guard:' .* covers it$"
+	rmdir "$CASE_CGROUP"/{unit-a,unit-b,other}
+	nothing_left
+}
+
 test_daemon_events_follow_and_a_job_sees_only_its_own() {
 	daemon_with_feed
 	ctl events --follow >"$CASE/followed" &
@@ -182,6 +202,26 @@ test_daemon_only_one_with_one_state() {
 	status_is 1
 	grep -q "another buildfence daemon runs" "$CASE/err2" || fail "it says: $(cat "$CASE/err2")"
 	daemon_answers || fail "the first one does not answer any more"
+}
+
+# Of all jobs, in one file: no job may read it. A collector gets a group, by the folder or by the file.
+test_daemon_records_are_for_root_and_a_group_that_it_is_given() {
+	RECORDS=$CASE/log/records.ndjson
+	umask 022
+	daemon_with_feed
+	[ "$(stat -c %a "$CASE/log" "$RECORDS" | paste -sd' ')" = "750 640" ] || fail "not closed: $(ls -lad "$CASE/log" "$RECORDS")"
+	daemon_kill TERM
+	chgrp 65534 "$RECORDS"
+	chmod 664 "$RECORDS"
+	daemon_start
+	ctl reload || fail "cannot reload"
+	[ "$(stat -c %a:%g "$RECORDS")" = 664:65534 ] || fail "a file that was there was changed: $(ls -la "$RECORDS")"
+	chgrp 65534 "$CASE/log"
+	chmod g+s "$CASE/log"
+	mv "$RECORDS" "$RECORDS.1"
+	ctl reload || fail "cannot reload"
+	[ "$(stat -c %a:%g "$RECORDS")" = 640:65534 ] || fail "the new file is $(ls -la "$RECORDS")"
+	nothing_left
 }
 
 # Jobs whose records cannot be written hold their places, but never against a job that begins.

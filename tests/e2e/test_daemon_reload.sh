@@ -69,6 +69,39 @@ test_daemon_reload_refuses_a_bad_policy() {
 	nothing_left
 }
 
+# As logs are rotated: the file is renamed, then a reload. What stands in the configuration is not its matter.
+test_daemon_reload_opens_a_new_file_of_records_even_if_it_is_refused() {
+	daemon_with_feed
+	! forge alpha $JOB tcp $EVIL4 8080 2>/dev/null || fail "the job reached $EVIL4"
+	recorded ForgeJobId=alpha
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	attempt() { ! inside "$CASE_CGROUP/other" $JOB tcp $EVIL4 "$1" 2>/dev/null || fail "the job reached $EVIL4:$1"; }
+	stands() { wait_until 10 grep -q "\"DstPortNumber\":$1" "$2" || fail "no record of port $1 in $2"; }
+	attempt 8081
+	stands 8081 "$RECORDS"
+	mv "$RECORDS" "$RECORDS.1"
+	attempt 8082
+	stands 8082 "$RECORDS.1"
+	echo 'polcy: none' >>"$CASE/config.yaml"
+	! ctl reload 2>"$CASE/reload" || fail "a bad configuration was taken"
+	grep -q "unknown key 'polcy'" "$CASE/reload" || fail "it says: $(cat "$CASE/reload")"
+	attempt 8083
+	attempt 8084
+	stands 8083 "$RECORDS"
+	stands 8084 "$RECORDS"
+	# Further on than where the job began in the file before.
+	ctl events --job other >"$CASE/own" || fail "no events"
+	[ "$(grep -c '"JobName":"other"' "$CASE/own")" = 2 ] || fail "the job's own records are $(cat "$CASE/own")"
+	rm "$CASE/events"
+	cat "$RECORDS.1" "$RECORDS" >"$CASE/events"
+	count JobName=other EventResult=Failure
+	[ "$COUNT" = 4 ] || fail "$COUNT attempts are recorded, not 4"
+	ctl detach --job other || fail "cannot detach"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
+
 # Without a descriptor to spare there is no new watch for workers: then the old one stays, whole.
 test_daemon_reload_that_fails_half_way_changes_nothing() {
 	daemon_with_feed

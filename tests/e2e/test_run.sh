@@ -188,6 +188,16 @@ test_a_run_without_violations_has_an_empty_record_file() {
 	[ -e "$CASE/events" ] && [ ! -s "$CASE/events" ] || fail "the file of records is not there, or not empty"
 }
 
+test_the_file_of_records_has_the_users_umask() {
+	policy_feed
+	umask 022
+	guarded -- true
+	[ "$(stat -c %a "$CASE/events")" = 644 ] || fail "it is $(ls -la "$CASE/events")"
+	umask 077
+	guarded -- true
+	[ "$(stat -c %a "$CASE/events")" = 600 ] || fail "it is $(ls -la "$CASE/events")"
+}
+
 test_options_alone_make_a_policy() {
 	rm -f "$CASE/events"
 	in_agent "$BUILDFENCE" run --allow tcp://feed.example:8080 --events "$CASE/events" -- bash -c \

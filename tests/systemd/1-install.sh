@@ -80,13 +80,13 @@ setup_agents_are_installed() {
 	systemctl enable walinuxagent.service outside.service
 }
 
-test_an_agents_unit_waits_for_the_guard_and_others_do_not() {
-	property "$AGENT_UNIT" DropInPaths | grep -q '/50-buildfence.conf' || fail "no drop-in for $AGENT_UNIT"
-	property "$AGENT_UNIT" ExecStartPre | grep -q 'buildfence status --cgroup self' || fail "no check in $AGENT_UNIT"
-	property "$AGENT_UNIT" After | grep -qw buildfence.service || fail "$AGENT_UNIT is not after the daemon"
-	for unit in walinuxagent.service rsyslog.service; do
-		[ -z "$(property $unit DropInPaths)" ] || fail "a drop-in for $unit: $(property $unit DropInPaths)"
-	done
+# What is only installed holds up no agent, and starts nothing.
+test_an_agent_does_not_wait_for_a_guard_that_is_not_enabled() {
+	[ -z "$(property "$AGENT_UNIT" DropInPaths)" ] || fail "a drop-in for $AGENT_UNIT: $(property "$AGENT_UNIT" DropInPaths)"
+	systemctl start "$AGENT_UNIT" || fail "the agent does not start"
+	wait_until 10 pgrep -u azagent -x Agent.Listener || fail "the agent does not run"
+	property_is buildfence.service ActiveState inactive
+	systemctl stop "$AGENT_UNIT"
 }
 
 test_the_installed_units_have_a_good_security_score() {
@@ -113,4 +113,19 @@ setup_the_daemon_is_configured_and_enabled() {
 	END
 	buildfence daemon --check || fail "the daemon refuses its configuration"
 	systemctl enable buildfence.service
+}
+
+# `systemctl enable` and `disable` reload, and so run the generator.
+test_an_agents_unit_waits_for_the_guard_and_others_do_not() {
+	local unit
+	property "$AGENT_UNIT" DropInPaths | grep -q '/50-buildfence.conf' || fail "no drop-in for $AGENT_UNIT"
+	property "$AGENT_UNIT" ExecStartPre | grep -q 'buildfence status --cgroup self' || fail "no check in $AGENT_UNIT"
+	property "$AGENT_UNIT" After | grep -qw buildfence.service || fail "$AGENT_UNIT is not after the daemon"
+	for unit in walinuxagent.service rsyslog.service; do
+		[ -z "$(property $unit DropInPaths)" ] || fail "a drop-in for $unit: $(property $unit DropInPaths)"
+	done
+	systemctl disable buildfence.service
+	[ -z "$(property "$AGENT_UNIT" DropInPaths)" ] || fail "disabled, $AGENT_UNIT still has its drop-in"
+	systemctl enable buildfence.service
+	property "$AGENT_UNIT" DropInPaths | grep -q '/50-buildfence.conf' || fail "no drop-in after it was enabled again"
 }

@@ -127,6 +127,17 @@ test_records_say_which_job_it_was() {
 	! grep -q standin-secret "$RECORDS" || fail "a secret of the job's environment stands in the records"
 }
 
+# systemd sets the folder's mode at each start, and leaves its group.
+test_records_are_for_root_and_the_group_of_their_folder() {
+	local folder=${RECORDS%/*}
+	[ "$(stat -c %a:%U:%G "$folder" "$RECORDS" | paste -sd' ')" = "2750:root:root 640:root:root" ] || fail "$(ls -la "$folder")"
+	! runuser -u azagent -- cat "$RECORDS" 2>/dev/null || fail "an agent's user may read them"
+	chgrp -R adm "$folder"
+	mv "$RECORDS" "$RECORDS.1"
+	systemctl restart buildfence.service || fail "no restart"
+	[ "$(stat -c %a:%U:%G "$folder" "$RECORDS" | paste -sd' ')" = "2750:root:adm 640:root:adm" ] || fail "$(ls -la "$folder")"
+}
+
 test_a_jobs_cgroup_goes_when_its_last_process_ends() {
 	wait_until 30 no_job_cgroups || fail "left: $(echo /sys/fs/cgroup/system.slice/buildfence.service/*/)"
 }
@@ -173,6 +184,7 @@ rounds_above() { [ "$(rounds "$1")" -gt "$2" ]; }
 test_an_agent_refuses_to_start_without_the_daemon() {
 	systemctl stop "$AGENT_UNIT"
 	systemctl mask --quiet --runtime --now buildfence.service
+	property "$AGENT_UNIT" DropInPaths | grep -q '/50-buildfence.conf' || fail "the mask took its check away"
 	! systemctl start "$AGENT_UNIT" 2>/dev/null || fail "it started"
 	! property "$AGENT_UNIT" ActiveState | grep -qx active || fail "it is active"
 	! pgrep -u azagent -x Agent.Listener || fail "its listener runs"
@@ -180,6 +192,19 @@ test_an_agent_refuses_to_start_without_the_daemon() {
 	systemctl unmask --quiet --runtime buildfence.service
 	wait_until 30 systemctl --quiet is-active "$AGENT_UNIT" || fail "it does not come back with the daemon"
 	property_is buildfence.service ActiveState active
+}
+
+# `guard` is the configuration's last key.
+test_an_agents_log_says_why_it_was_not_let_start() {
+	systemctl stop "$AGENT_UNIT"
+	sed -i.before '/^guard:/,$d' /etc/buildfence/config.yaml
+	systemctl reload buildfence.service || fail "no reload"
+	! systemctl start "$AGENT_UNIT" 2>/dev/null || fail "it started"
+	journalctl --unit="$AGENT_UNIT" --boot --no-pager --output=cat >/run/journal
+	grep -qF "/system.slice/$AGENT_UNIT is not guarded; no entry of 'guard:'" /run/journal || { tail -n 5 /run/journal; fail "its log does not say why"; }
+	mv /etc/buildfence/config.yaml.before /etc/buildfence/config.yaml
+	systemctl reload buildfence.service || fail "no reload"
+	wait_until 30 systemctl --quiet is-active "$AGENT_UNIT" || fail "it does not try again"
 }
 
 test_the_switch_lets_an_agent_start_without_the_daemon() {

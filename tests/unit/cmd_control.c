@@ -108,13 +108,34 @@ Test(cmd_control, status_of_a_cgroup_is_its_exit_status)
 	static const char option[] = "--cgroup=self";
 	char out[256];
 
-	cr_expect_eq(asked(cmd_status, "{\"guarded\":true}", option, out, sizeof(out)), 0);
-	cr_expect_str_eq(out, "self is guarded\n");
-	cr_expect_eq(asked(cmd_status, "{\"guarded\":false}", option, out, sizeof(out)), 1);
+	cr_expect_eq(asked(cmd_status, "{\"cgroup\":\"/a.service\",\"guarded\":true}", option, out,
+			   sizeof(out)), 0);
+	cr_expect_str_eq(out, "/a.service is guarded\n");
+	cr_expect_eq(asked(cmd_status, "{\"cgroup\":null,\"guarded\":false}", option, out,
+			   sizeof(out)), 1);
 	cr_expect_str_eq(out, "self is not guarded\n");
 	/* A list of guarded cgroups is no yes. */
 	cr_expect_eq(asked(cmd_status, "{\"guarded\":[\"/a\"]}", option, out, sizeof(out)), 1);
 	cr_expect_eq(asked(cmd_status, "{}", option, out, sizeof(out)), 1);
+}
+
+/* All that stands in the log of an agent that was not let start. */
+Test(cmd_control, status_says_why_a_cgroup_is_not_guarded)
+{
+	static const struct { const char *answer, *line; } rows[] = {
+		{ "{\"cgroup\":\"/a\\\\x2db.service\",\"guarded\":false,\"covered\":false}",
+		  "/a\\x2db.service is not guarded; no entry of 'guard:' in the daemon's configuration covers it\n" },
+		{ "{\"cgroup\":\"/a.service\",\"guarded\":false,\"covered\":true}",
+		  "/a.service is not guarded, though an entry of 'guard:' in the daemon's configuration covers it; "
+		  "the daemon's log says why\n" },
+		{ "{\"cgroup\":\"/##[x]\\u001b\",\"guarded\":true,\"covered\":false}", "/\\x23#[x]\\x1b is guarded\n" },
+	};
+	char out[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		asked(cmd_status, rows[i].answer, "--cgroup=self", out, sizeof(out));
+		cr_expect_str_eq(out, rows[i].line);
+	}
 }
 
 Test(cmd_control, JSON_of_others_is_made_fit)

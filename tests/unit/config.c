@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "config_text.h"
+#include "control/protocol.h"
 #include "event/sink.h"
 #include "event_made.h"
 #include "policy/load.h"
@@ -130,6 +131,24 @@ Test(config, the_socket_is_in_the_state_folder_unless_told)
 
 	cr_assert_eq(got.result, 0, "%s", got.messages);
 	cr_expect_str_eq(got.config->socket, "/run/other/socket");
+}
+
+#define LONG_94	"/a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* What the server binds, and the clients take: control/protocol.h. */
+Test(config, a_socket_of_103_bytes_is_taken)
+{
+	static const char *const texts[] = {
+		"state: " LONG_94 "aa\n", "socket: " LONG_94 "/socket/a\n",
+		"state: " LONG_94 "aaaaaaaaaaaaa\nsocket: /run/s\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		_cleanup_configured_ struct configured got = config_load_text(texts[i]);
+
+		cr_assert_eq(got.result, 0, "%s", got.messages);
+		cr_expect_eq(strlen(got.config->socket), i < 2 ? CONTROL_PATH_MAX : 6);
+	}
 }
 
 Test(config, the_first_choice_whose_keys_all_match_gives_the_policy)

@@ -61,7 +61,7 @@ static struct job *job_made(void)
 	job->worker = 4711;
 	job->worker_start = 123456789;
 	job->started = 1700000000;
-	job->records_from = 4096;
+	job->records_from = (struct records_place){ .file = 77, .offset = 4096 };
 	job->refused = 12;
 	job->identity = calloc(3, sizeof(*job->identity));
 	job->identity[0] = strdup("AzpJobId=12f1170f");
@@ -85,7 +85,7 @@ Test(daemon_state, a_job_is_read_back_as_it_was_written)
 	cr_assert_eq(read->worker, 4711);
 	cr_assert_eq(read->worker_start, 123456789);
 	cr_assert_eq(read->started, 1700000000);
-	cr_assert_eq(read->records_from, 4096);
+	cr_assert(read->records_from.file == 77 && read->records_from.offset == 4096);
 	cr_assert_eq(read->refused, 12);
 	cr_assert_str_eq(read->identity[0], "AzpJobId=12f1170f");
 	cr_assert_str_eq(read->identity[1], "AzpDefinitionName=a=b");

@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "config_read.h"
+#include "control/protocol.h"
 #include "policy/policy.h"
 
 #define DEFAULT_POLICY		"azure-devops"
@@ -93,23 +94,34 @@ static void default_keep(struct config_reading *reading, const char *text, char 
 		config_text_keep(reading, text, ret_text);
 }
 
+static void socket_default(struct config_reading *reading)
+{
+	struct config *config = reading->config;
+
+	if (config->socket || reading->no_memory)
+		return;
+	if (asprintf(&config->socket, "%s/socket", config->state) < 0) {
+		config->socket = NULL;
+		reading->no_memory = true;
+		return;
+	}
+	if (reading->state && strlen(config->socket) > CONTROL_PATH_MAX)
+		node_report(&reading->document, reading->state,
+			    "the socket would be '%.120s', of %zu bytes, and its path has %d at most; shorten this path, or set 'socket'",
+			    config->socket, strlen(config->socket), CONTROL_PATH_MAX);
+}
+
 /* What the file left out. Called after errors too, so that all of them are found in one go. */
 static void defaults_fill(struct config_reading *reading)
 {
 	struct config *config = reading->config;
-	_cleanup_free_ char *socket = NULL;
 
 	if (!config->policy)
 		config_policy_use(reading, DEFAULT_POLICY, &config->policy);
 	default_keep(reading, DEFAULT_RECORDS, &config->records);
 	default_keep(reading, DEFAULT_STATE, &config->state);
 	default_keep(reading, DEFAULT_PINS, &config->pins);
-	if (reading->no_memory || asprintf(&socket, "%s/socket", config->state) < 0) {
-		socket = NULL;
-		reading->no_memory = true;
-		return;
-	}
-	default_keep(reading, socket, &config->socket);
+	socket_default(reading);
 	for (size_t i = 0; i < config->guarded_count; i++)
 		default_keep(reading, config->policy, &config->guarded[i].policy);
 }

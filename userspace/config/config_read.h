@@ -25,6 +25,7 @@ struct config_reading {
 	char *folder;			/* of the file, absolute: where relative paths begin */
 	const struct node *agents;	/* the lists, once read; NULL: none */
 	const struct node *limits;
+	const struct node *state;	/* NULL: the default */
 	bool azure_off;
 	struct policy_use *uses;
 	size_t use_count;

@@ -2,10 +2,10 @@
 /* The configuration's keys at the top level, and the values that are one text or number. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 #include "base/cleanup.h"
 #include "config_read.h"
+#include "control/protocol.h"
 #include "policy/policy.h"
 
 #define KEYS_MAX	16
@@ -118,14 +118,20 @@ void config_path_read(struct config_reading *reading, const struct node *node, v
 
 static void socket_read(struct config_reading *reading, const struct node *node, void *ret_text)
 {
-	const size_t most = sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1;
 	char **path = ret_text;
 
 	config_path_read(reading, node, path);
-	if (*path && strlen(*path) > most)
+	if (*path && strlen(*path) > CONTROL_PATH_MAX)
 		node_report(&reading->document, node,
-			    "'%.120s' has %zu bytes; the path of a socket has %zu at most",
-			    *path, strlen(*path), most);
+			    "'%.120s' has %zu bytes; the path of a socket has %d at most",
+			    *path, strlen(*path), CONTROL_PATH_MAX);
+}
+
+/* Whether a socket finds room there is known once it is known that `socket` is missing. */
+static void state_read(struct config_reading *reading, const struct node *node, void *ret_text)
+{
+	config_path_read(reading, node, ret_text);
+	reading->state = node;
 }
 
 bool config_cgroup_check(struct config_reading *reading, const struct node *node, const char *path)
@@ -278,7 +284,7 @@ void config_schema_read(struct config_reading *reading, const struct node *docum
 		{ "guard", config_guard_read, 0 },
 		{ "records", config_path_read, offsetof(struct config, records) },
 		{ "limits", limits_read, 0 },
-		{ "state", config_path_read, offsetof(struct config, state) },
+		{ "state", state_read, offsetof(struct config, state) },
 		{ "socket", socket_read, offsetof(struct config, socket) },
 		{ "pins", pins_read, offsetof(struct config, pins) },
 		{ "cgroup", cgroup_read, offsetof(struct config, cgroup) },

@@ -13,7 +13,7 @@
  *	 "policies":[{"name","source","hash","jobs":N}],
  *	 "records":{"file","written","attempts","error"},"guarded":[PATH...],"lost":{WHAT:N}}	(event/shortage.h)
  *   {"request":"status","cgroup":PATH}	PATH may be "self": the peer's own
- *	{"guarded":bool}
+ *	{"cgroup":PATH,"guarded":bool,"covered":bool}	covered: by the configuration's `guard`
  *   {"request":"reload"}
  *   {"request":"events","follow":bool,"job":NAME}	job may be missing
  *	and then lines of records (event/sink.h), and {"lost":N} where N were left out because they

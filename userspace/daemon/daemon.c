@@ -195,16 +195,17 @@ int daemon_reload(struct daemon *daemon, char **ret_error)
 	_cleanup_config_ struct config *config = NULL;
 	struct config *before = daemon->config;
 	struct watch *watch = NULL;
-	int error = config_read(daemon->config_path, &config, ret_error);
+	int error = records_reopen(daemon->records);
 
-	if (error)
-		return error;
-	/* All that can fail comes before anything that changes. */
-	error = records_reopen(daemon->records);
+	/* Before the rest, which may be refused: who moved the file away waits for a new one. */
 	if (error) {
 		error_say(ret_error, "cannot open the records' file again", error);
 		return error;
 	}
+	/* All that can fail comes before anything that changes. */
+	error = config_read(daemon->config_path, &config, ret_error);
+	if (error)
+		return error;
 	error = workers_prepare(daemon, config, &watch);
 	if (error) {
 		error_say(ret_error, "cannot watch for agents' workers", error);

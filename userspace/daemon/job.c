@@ -151,7 +151,10 @@ int job_record_write(int folder_fd, const struct job *job)
 	json_object_set_new(object, "worker", json_integer(job->worker));
 	json_object_set_new(object, "worker_start", json_integer((json_int_t)job->worker_start));
 	json_object_set_new(object, "started", json_integer(job->started));
-	json_object_set_new(object, "records_from", json_integer((json_int_t)job->records_from));
+	json_object_set_new(object, "records_file",
+			    json_integer((json_int_t)job->records_from.file));
+	json_object_set_new(object, "records_from",
+			    json_integer((json_int_t)job->records_from.offset));
 	json_object_set_new(object, "refused", json_integer((json_int_t)job->refused));
 	if (json_object_set_new(object, "identity", job_identity_json(job)))
 		return -ENOMEM;
@@ -228,7 +231,8 @@ int job_record_read(int folder_fd, const char *name, struct job **ret_job)
 	job->worker = (pid_t)number_get(object, "worker");
 	job->worker_start = (uint64_t)number_get(object, "worker_start");
 	job->started = number_get(object, "started");
-	job->records_from = (uint64_t)number_get(object, "records_from");
+	job->records_from.file = (uint64_t)number_get(object, "records_file");
+	job->records_from.offset = (uint64_t)number_get(object, "records_from");
 	job->refused = (uint64_t)number_get(object, "refused");
 	job->identity = identity_read(json_object_get(object, "identity"));
 	if (!job->number || !job->name || !job->cgroup || !job->policy_source) {

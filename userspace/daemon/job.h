@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "daemon/records.h"
 #include "event/event.h"
 #include "event/shortage.h"
 
@@ -54,7 +55,7 @@ struct job {
 	bool populated;
 	bool ended;			/* its cgroup is gone; sockets of its may still exist */
 	int64_t ended_ms;		/* CLOCK_MONOTONIC */
-	uint64_t records_from;		/* length of the records' file when the job began */
+	struct records_place records_from;	/* the end of the records when the job began */
 	uint64_t refused;		/* attempts that records tell of */
 	uint64_t short_seen[SHORTAGES];	/* at the last look */
 };

@@ -112,7 +112,7 @@ static int job_prepare(struct jobs *jobs, struct job *job, char **ret_error)
 			  job->policy_source, strerror(-error));
 		return error;
 	}
-	job->records_from = records_length(parts->records);
+	job->records_from = records_end(parts->records);
 	error = number_take(jobs, job);
 	if (error == -ENOSPC)
 		error_say(ret_error, "%u jobs are guarded already; raise 'limits: jobs' in the "

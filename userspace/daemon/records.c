@@ -13,6 +13,10 @@
 #include "event/sink.h"
 #include "policy/write.h"
 
+/* They hold command lines and names of all jobs: not for a job, nor for everybody. */
+#define RECORDS_MODE	0640
+#define FOLDER_MODE	0750
+
 struct records {
 	char *path;
 	struct sink *sink;
@@ -33,7 +37,7 @@ static int folder_make(const char *path)
 	if (!slash || slash == folder)
 		return 0;
 	*slash = '\0';
-	return mkdir(folder, 0750) && errno != EEXIST ? -errno : 0;
+	return mkdir(folder, FOLDER_MODE) && errno != EEXIST ? -errno : 0;
 }
 
 int records_open(const char *path, record_fn publish, void *context,
@@ -49,7 +53,7 @@ int records_open(const char *path, record_fn publish, void *context,
 	records->path = strdup(path);
 	error = records->path ? folder_make(path) : -ENOMEM;
 	if (!error)
-		error = sink_ndjson_open(path, &records->sink);
+		error = sink_ndjson_open(path, RECORDS_MODE, &records->sink);
 	if (!error)
 		error = sink_ndjson_last_uid(path, ret_last_uid, RECORD_UID_SIZE);
 	if (error)
@@ -71,7 +75,7 @@ void records_close(struct records *records)
 int records_reopen(struct records *records)
 {
 	struct sink *sink;
-	int error = sink_ndjson_open(records->path, &sink);
+	int error = sink_ndjson_open(records->path, RECORDS_MODE, &sink);
 
 	if (error)
 		return error;
@@ -105,24 +109,28 @@ int records_write(struct records *records, uint32_t job, const struct event *eve
 	return 0;
 }
 
-int records_past_open(const struct records *records, uint64_t offset)
+int records_past_open(const struct records *records, const struct records_place *place)
 {
 	int fd = open(records->path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	struct stat status;
 
 	if (fd < 0)
 		return -errno;
-	if (lseek(fd, 0, SEEK_END) >= (off_t)offset)
-		lseek(fd, (off_t)offset, SEEK_SET);
-	else
-		lseek(fd, 0, SEEK_SET);
+	if (place && !fstat(fd, &status) && (!place->file || place->file == status.st_ino) &&
+	    status.st_size >= (off_t)place->offset)
+		lseek(fd, (off_t)place->offset, SEEK_SET);
 	return fd;
 }
 
-uint64_t records_length(const struct records *records)
+struct records_place records_end(const struct records *records)
 {
 	struct stat status;
 
-	return stat(records->path, &status) ? 0 : (uint64_t)status.st_size;
+	if (stat(records->path, &status))
+		return (struct records_place){};
+	return (struct records_place){
+		.file = status.st_ino, .offset = (uint64_t)status.st_size,
+	};
 }
 
 json_t *records_status(const struct records *records)

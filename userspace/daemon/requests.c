@@ -192,6 +192,22 @@ static void details_add(const struct call *call)
 	json_object_set_new(body, "lost", shortages_json(daemon->jobs));
 }
 
+/* Does an entry of `guard` cover the cgroup, or one above it? */
+static bool guard_covers(const struct config *config, const char *cgroup)
+{
+	_cleanup_free_ char *path = strdup(cgroup);
+	char *slash;
+
+	while (path && (slash = strrchr(path, '/'))) {
+		for (size_t i = 0; i < config->guarded_count; i++) {
+			if (config_guard_match(&config->guarded[i], path))
+				return true;
+		}
+		*slash = '\0';
+	}
+	return false;
+}
+
 /* Is a cgroup guarded, or one above it? An agent's start may wait for this. */
 static void guarded_answer(const struct call *call)
 {
@@ -203,6 +219,8 @@ static void guarded_answer(const struct call *call)
 	json_object_set_new(call->answer->body, "cgroup", text_or_null(cgroup));
 	json_object_set_new(call->answer->body, "guarded",
 			    json_boolean(cgroup && job_by_cgroup(call->daemon->jobs, cgroup)));
+	json_object_set_new(call->answer->body, "covered",
+			    json_boolean(cgroup && guard_covers(call->daemon->config, cgroup)));
 }
 
 static void answer_status(const struct call *call)
@@ -260,7 +278,7 @@ static char *job_mark(const struct job *job)
 static void answer_events(const struct call *call)
 {
 	struct control_answer *answer = call->answer;
-	uint64_t from = 0;
+	const struct records_place *from = NULL;
 
 	if (!call->privileged || text_of(call, "job")) {
 		const struct job *job = events_job(call);
@@ -273,7 +291,7 @@ static void answer_events(const struct call *call)
 			return;
 		}
 		answer->job = job->number;
-		from = job->records_from;
+		from = &job->records_from;
 	}
 	answer->stream = true;
 	answer->follow = json_is_true(json_object_get(call->request, "follow"));

@@ -161,10 +161,10 @@ static void proxy_judge(const struct machine *machine, struct finding *finding)
 
 const struct check agent_checks[] = {
 	{ "agents", AGENT_GROUP, "build agents on this machine", agents_judge,
-	  "an agent runs as root: every job can disarm the guard, unless BPF LSM is there",
+	  "an agent runs as root, and so does every job of it: a job can disarm the guard, and nothing reports that",
 	  "give the agent a user of its own: ./svc.sh install USER" },
 	{ "agent-sudo", AGENT_GROUP, "sudo for agents' users", sudo_judge,
-	  "a job can become root; without BPF LSM it can disarm the guard, which is only reported",
+	  "a job can become root and disarm the guard, and nothing reports that",
 	  "take the user out of sudoers and of its groups; install tools in the image" },
 	{ "agent-ptrace", AGENT_GROUP, "jobs may debug their agent", ptrace_judge,
 	  "a job can make its agent, which runs as the same user outside of jobs, connect for it; then only the policy of the agent's own cgroup holds",

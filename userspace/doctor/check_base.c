@@ -143,7 +143,7 @@ static void lsm_list_judge(const struct machine *machine, struct finding *findin
 			return;
 		}
 	}
-	finding_add(finding, FINDING_WARNING, "no");
+	finding_add(finding, FINDING_OK, "no");
 }
 
 /*
@@ -197,9 +197,8 @@ const struct check base_checks[] = {
 	{ "unprivileged-bpf", BASE_GROUP, "BPF for everyone", unprivileged_judge,
 	  "any job may load programs of its own: no way past the guard, but a wide way into the kernel",
 	  "sysctl kernel.unprivileged_bpf_disabled=1" },
-	{ "lsm-list", BASE_GROUP, "bpf in the kernel's list of security modules", lsm_list_judge,
-	  "BPF LSM programs are never called: a job with root can disarm the guard",
-	  "add bpf to `lsm=` on the kernel's command line: what /sys/kernel/security/lsm says, and ,bpf" },
+	{ "lsm-list", BASE_GROUP, "bpf in the kernel's list of security modules (not used)",
+	  lsm_list_judge, "", "" },
 	{ "net-cls", BASE_GROUP, "net_cls and net_prio", net_cls_judge,
 	  "this kernel may lose the cgroup of every new socket once they are used: jobs would not be "
 	  "guarded",

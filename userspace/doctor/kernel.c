@@ -63,12 +63,7 @@ static const struct feature features[PROBE_COUNT] = {
 		"failing at once; nothing passes either way",
 		"boot a kernel with CONFIG_INET_DIAG_DESTROY, as distributions set it; "
 		"load tcp_diag where modules are not loaded on demand" },
-	[PROBE_LSM_CGROUP] = {
-		FINDING_WARNING, "BPF LSM for a cgroup",
-		"a job with root on this machine can disarm the guard (that is reported), and "
-		"sockets that pass no cgroup hook (AF_PACKET, AF_VSOCK) cannot be refused",
-		"boot a kernel of 6.0 or newer and add bpf to `lsm=` on its command line; give "
-		"jobs no root" },
+	[PROBE_LSM_CGROUP] = { FINDING_OK, "BPF LSM for a cgroup (not used)", "", "" },
 	[PROBE_JIT] = { FINDING_WARNING, "programs are compiled to machine code",
 			"the guard is several times slower than it needs to be",
 			"sysctl net.core.bpf_jit_enable=1" },

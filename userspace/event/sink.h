@@ -7,6 +7,7 @@
 #define BUILDFENCE_SINK_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "event/event.h"
 
@@ -51,10 +52,11 @@ int sink_text_open(int fd, bool colour, struct sink **ret_sink);
 bool colour_wanted(int fd);
 
 /*
- * NDJSON records, appended to `path` ("-": standard output). Returns 0, -ELOOP for a symbolic link
- * (whoever can place one there could make root write elsewhere), or another -errno.
+ * NDJSON records, appended to `path` ("-": standard output). A file that has to be made gets `mode`,
+ * less the umask; one that is there keeps its own. Returns 0, -ELOOP for a symbolic link (whoever
+ * can place one there could make root write elsewhere), or another -errno.
  */
-int sink_ndjson_open(const char *path, struct sink **ret_sink);
+int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink);
 
 /* Appends one line, made by ndjson_record(), whole or not at all. Returns 0 or -errno. */
 int sink_ndjson_line(struct sink *sink, const char *line);

@@ -303,7 +303,7 @@ static void ndjson_close(struct sink *sink)
 	free(ndjson);
 }
 
-int sink_ndjson_open(const char *path, struct sink **ret_sink)
+int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink)
 {
 	static const struct sink_class class = {
 		.event = ndjson_event,
@@ -316,7 +316,7 @@ int sink_ndjson_open(const char *path, struct sink **ret_sink)
 	if (!strcmp(path, "-"))
 		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	else
-		fd = open(path, flags, 0644);
+		fd = open(path, flags, mode);
 	if (fd < 0)
 		return -errno;
 	ndjson = malloc(sizeof(*ndjson));

@@ -177,7 +177,7 @@ static int outputs_open(struct run *run)
 	int fd, error = 0;
 
 	if (options->events)
-		error = sink_ndjson_open(options->events, &run->records);
+		error = sink_ndjson_open(options->events, 0644, &run->records);
 	if (error) {
 		log_error("--events %s: %s", options->events, error == -ELOOP ?
 			  "is a symbolic link; give the file itself, or - for standard output" :
