@@ -36,7 +36,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_CGROUP:
 		options->cgroup = argument;
 		return 0;
-	case OPTION_POLICY:
+	case 'p':
 		options->policy = argument;
 		return 0;
 	case OPTION_JSON:
