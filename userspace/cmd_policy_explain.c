@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/log.h"
 #include "cmd.h"
 #include "cmd_rule.h"
 #include "event/names.h"
@@ -103,12 +104,12 @@ static bool answer_parse(const char *text, struct answer *ret_answer)
 
 	if (target_parse(inbound ? text + strlen(INBOUND_PREFIX) : text, answer.list,
 			 &answer.target, error)) {
-		fprintf(stderr, "buildfence: '%s': %s\n", text, error);
+		log_error("'%s': %s", text, error);
 		return false;
 	}
 	objection = target_objection(target);
 	if (objection) {
-		fprintf(stderr, "buildfence: '%s' is %s\n", text, objection);
+		log_error("'%s' is %s", text, objection);
 		return false;
 	}
 	answer.query = (struct query){
