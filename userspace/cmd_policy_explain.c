@@ -285,8 +285,8 @@ static int targets_explain(const struct arguments *arguments, const struct polic
 		else if (json_array_append_new(json, answer_json(&answer)))
 			status = EXIT_FAILURE;
 	}
-	if (json && !json_dumpf(json, stdout, JSON_INDENT(2)))
-		printf("\n");
+	if (json && json_write(json, stdout))
+		status = EXIT_FAILURE;
 	json_decref(json);
 	return status;
 }
