@@ -162,8 +162,7 @@ static bool reason_advice(enum refusal_reason reason, const char **ret_advice)
 		*ret_advice = "`loopback: allow` opens it";
 		return true;
 	case REASON_DNS_SERVER:
-		*ret_advice = "DNS goes to the resolvers of `dns: { servers: [...] }` only, port 53 of others is "
-			      "never open";
+		*ret_advice = DNS_SERVER_ADVICE;
 		return true;
 	case REASON_DENIED_BY_RULE:
 		*ret_advice = "a deny rule goes before every allow: narrow it or take it out";
@@ -183,6 +182,9 @@ static const char *answer_advice(const struct answer *answer,
 
 	*ret_entry = '\0';
 	if (reason_advice(refusal->reason, &advice))
+		return advice;
+	advice = answer->query.by_name ? name_objection(answer->query.name) : NULL;
+	if (advice)
 		return advice;
 	target_format(&answer->target, answer->list, ret_entry);
 	return answer->list == LIST_INBOUND ? "to allow it, add under `inbound: allow:`" :
