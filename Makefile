@@ -33,7 +33,7 @@ endif
 
 # --- flags -------------------------------------------------------------------------------------
 
-WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wredundant-decls -Wvla -Werror
 CPPFLAGS += -D_GNU_SOURCE -DBUILDFENCE_VERSION='"$(VERSION)"' \
 	-DBUILDFENCE_SYSCONFDIR='"$(SYSCONFDIR)"' -Ibpf -Iuserspace -I$(O)/gen
 CFLAGS ?= -O2 -g

@@ -12,7 +12,6 @@ int cmd_run(int argc, char **argv);
 int cmd_daemon(int argc, char **argv);
 int cmd_suggest(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
-int cmd_daemon(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_detach(int argc, char **argv);
 int cmd_jobs(int argc, char **argv);

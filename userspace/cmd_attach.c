@@ -14,7 +14,7 @@ static const struct argp_option options[] = {
 	{ "job", OPTION_JOB, "NAME", 0, "the job's name in records, unlike all running jobs'", 0 },
 	{ "cgroup", OPTION_CGROUP, "PATH", 0,
 	  "a directory in the file system, a path from cgroup2's root, or self", 0 },
-	{ "policy", OPTION_POLICY, "FILE", 0,
+	{ "policy", 'p', "FILE", 0,
 	  "a policy, or the name of a preset; default: what the configuration says", 0 },
 	SOCKET_OPTION,
 	{},

@@ -36,7 +36,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case OPTION_CGROUP:
 		options->cgroup = argument;
 		return 0;
-	case OPTION_POLICY:
+	case 'p':
 		options->policy = argument;
 		return 0;
 	case OPTION_JSON:
@@ -84,21 +84,6 @@ int control_ask(const struct control_options *options, json_t *request, json_t *
 	return EXIT_FAILURE;
 }
 
-void json_safe_add(struct text *out, const char *json, size_t length, char *last)
-{
-	for (size_t i = 0; i < length; i++) {
-		char byte = json[i];
-
-		if (byte == '#' && *last == '#')
-			text_add(out, "\\u0023", 6);
-		else if ((byte < ' ' && byte != '\n') || byte > '~')
-			text_add(out, "?", 1);
-		else
-			text_add(out, &byte, 1);
-		*last = byte;
-	}
-}
-
 int json_print(const json_t *answer)
 {
 	_cleanup_free_ char *json = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
@@ -106,7 +91,7 @@ int json_print(const json_t *answer)
 	char last = 0;
 
 	if (json)
-		json_safe_add(&out, json, strlen(json), &last);
+		escape_json(json, strlen(json), &last, &out);
 	if (!json || out.failed) {
 		log_error("out of memory");
 		return EXIT_FAILURE;

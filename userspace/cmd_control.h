@@ -14,7 +14,6 @@ enum control_option {
 	OPTION_SOCKET = 256,
 	OPTION_JOB,
 	OPTION_CGROUP,
-	OPTION_POLICY,
 	OPTION_JSON,
 	OPTION_FOLLOW,
 };
@@ -43,13 +42,6 @@ void control_options_parse(int argc, char **argv, const struct argp_option *tabl
  */
 int control_ask(const struct control_options *options, json_t *request, json_t **ret_answer,
 		int *ret_stream_fd);
-
-/*
- * Adds JSON to `out` so that no terminal and no pipeline page obeys it: bytes that have no place in
- * our JSON become '?', a '#' behind another one \u0023. `last` is the byte before, over calls; 0
- * at the beginning.
- */
-void json_safe_add(struct text *out, const char *json, size_t length, char *last);
 
 /* Prints an answer as one line. Returns the exit status. */
 int json_print(const json_t *answer);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/log.h"
 #include "cmd.h"
 #include "cmd_control.h"
@@ -74,7 +75,7 @@ static int records_pass(int fd)
 			continue;
 		if (length <= 0)
 			return length ? -errno : 0;
-		json_safe_add(&out, bytes, (size_t)length, &last);
+		escape_json(bytes, (size_t)length, &last, &out);
 		error = out.failed ? -ENOMEM : bytes_write(out.bytes, out.len);
 		if (error)
 			return error;

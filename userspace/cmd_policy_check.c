@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "cmd.h"
 #include "policy/compile.h"
 #include "policy/lint.h"
@@ -50,22 +51,25 @@ static bool file_check(const char *file, const char *organization)
 	struct diagnostics diag = { .out = stderr };
 	_cleanup_policy_ struct policy *policy = NULL;
 	_cleanup_image_ struct image *image = NULL;
+	_cleanup_free_ char *shown = escape_again(file);
 	time_t now = time(NULL);
 	int r;
 
+	if (!shown)
+		return false;
 	r = policy_load(&request, &diag, &policy);
 	if (!r)
 		r = policy_lint(policy, now, &diag);
 	if (!r)
 		r = policy_compile(policy, NULL, now, &diag, &image);
 	if (r && !diag.errors)
-		fprintf(stderr, "%s: %s\n", file, strerror(-r));
+		fprintf(stderr, "%s: %s\n", shown, strerror(-r));
 	if (!r)
-		printf("%s: no errors, %u warning%s; %zu rules, mode %s\n", file, diag.warnings,
+		printf("%s: no errors, %u warning%s; %zu rules, mode %s\n", shown, diag.warnings,
 		       diag.warnings == 1 ? "" : "s", policy->rule_count,
 		       mode_name(policy->mode));
 	else
-		printf("%s: %u error%s, %u warning%s; this policy is refused\n", file, diag.errors,
+		printf("%s: %u error%s, %u warning%s; this policy is refused\n", shown, diag.errors,
 		       diag.errors == 1 ? "" : "s", diag.warnings, diag.warnings == 1 ? "" : "s");
 	/* In order with the messages, where both go to one file. */
 	fflush(stdout);

@@ -137,8 +137,8 @@ static int diff_json(const struct policy *a, const struct policy *b, struct diag
 	json = json_pack("{s:o, s:o}", "settings", settings, "changes", changes);
 	if (!json)
 		return -ENOMEM;
-	if (!r && !json_dumpf(json, stdout, JSON_INDENT(2)))
-		printf("\n");
+	if (!r)
+		r = json_write(json, stdout);
 	json_decref(json);
 	return r;
 }

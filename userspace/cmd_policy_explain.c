@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/log.h"
 #include "cmd.h"
 #include "cmd_rule.h"
 #include "event/names.h"
@@ -103,12 +104,12 @@ static bool answer_parse(const char *text, struct answer *ret_answer)
 
 	if (target_parse(inbound ? text + strlen(INBOUND_PREFIX) : text, answer.list,
 			 &answer.target, error)) {
-		fprintf(stderr, "buildfence: '%s': %s\n", text, error);
+		log_error("'%s': %s", text, error);
 		return false;
 	}
 	objection = target_objection(target);
 	if (objection) {
-		fprintf(stderr, "buildfence: '%s' is %s\n", text, objection);
+		log_error("'%s' is %s", text, objection);
 		return false;
 	}
 	answer.query = (struct query){
@@ -161,8 +162,7 @@ static bool reason_advice(enum refusal_reason reason, const char **ret_advice)
 		*ret_advice = "`loopback: allow` opens it";
 		return true;
 	case REASON_DNS_SERVER:
-		*ret_advice = "DNS goes to the resolvers of `dns: { servers: [...] }` only, port 53 of others is "
-			      "never open";
+		*ret_advice = DNS_SERVER_ADVICE;
 		return true;
 	case REASON_DENIED_BY_RULE:
 		*ret_advice = "a deny rule goes before every allow: narrow it or take it out";
@@ -182,6 +182,9 @@ static const char *answer_advice(const struct answer *answer,
 
 	*ret_entry = '\0';
 	if (reason_advice(refusal->reason, &advice))
+		return advice;
+	advice = answer->query.by_name ? name_objection(answer->query.name) : NULL;
+	if (advice)
 		return advice;
 	target_format(&answer->target, answer->list, ret_entry);
 	return answer->list == LIST_INBOUND ? "to allow it, add under `inbound: allow:`" :
@@ -284,8 +287,8 @@ static int targets_explain(const struct arguments *arguments, const struct polic
 		else if (json_array_append_new(json, answer_json(&answer)))
 			status = EXIT_FAILURE;
 	}
-	if (json && !json_dumpf(json, stdout, JSON_INDENT(2)))
-		printf("\n");
+	if (json && json_write(json, stdout))
+		status = EXIT_FAILURE;
 	json_decref(json);
 	return status;
 }

@@ -14,10 +14,11 @@
 
 enum {
 	OPTION_JSON = 256,
+	OPTION_PRESET,
 };
 
 static const struct argp_option options[] = {
-	{ "preset", 'p', "NAME", 0, "add a preset; without FILE, show presets alone", 0 },
+	{ "preset", OPTION_PRESET, "NAME", 0, "add a preset; without FILE, show presets alone", 0 },
 	{ "organization", 'o', "NAME", 0, "fills {organization}, in place of the file's", 0 },
 	{ "json", OPTION_JSON, NULL, 0, "print one JSON object", 0 },
 	{},
@@ -35,7 +36,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case 'p':
+	case OPTION_PRESET:
 		if (arguments->preset_count == PRESETS_MAX)
 			argp_error(state, "more than %d presets", PRESETS_MAX);
 		arguments->presets[arguments->preset_count++] = argument;

@@ -11,7 +11,6 @@
 enum run_key {
 	KEY_PRESET = 0x100,
 	KEY_ALLOW,
-	KEY_ORGANIZATION,
 	KEY_MODE,
 	KEY_JOB,
 	KEY_EVENTS,
@@ -26,7 +25,7 @@ static const struct argp_option option_table[] = {
 	{ "preset", KEY_PRESET, "NAME", 0, "Add a preset; may be given again", 1 },
 	{ "allow", KEY_ALLOW, "TARGET", 0, "Add an entry, such as https://feed.example; may be "
 	  "given again", 1 },
-	{ "organization", KEY_ORGANIZATION, "NAME", 0, "Fills {organization} in presets", 1 },
+	{ "organization", 'o', "NAME", 0, "Fills {organization} in presets", 1 },
 	{ "mode", KEY_MODE, "MODE", 0, "enforce, or audit: refuse nothing and report what would "
 	  "have been", 1 },
 	{ "user", KEY_USER, "NAME", 0, "Run COMMAND as this local user", 2 },
@@ -83,7 +82,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 	case KEY_ALLOW:
 		input->allow[input->allow_count++] = argument;
 		return 0;
-	case KEY_ORGANIZATION:
+	case 'o':
 		options->policy.organization = argument;
 		return 0;
 	case KEY_MODE:

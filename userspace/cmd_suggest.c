@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "cmd.h"
 #include "event/suggest.h"
 #include "policy/policy.h"
@@ -76,14 +77,12 @@ int cmd_suggest(int argc, char **argv)
 		suggest_options.source = arguments.from;
 		file = fopen(arguments.from, "re");
 		if (!file) {
-			fprintf(stderr, "buildfence: cannot open '%s': %s\n", arguments.from,
-				strerror(errno));
+			log_error("cannot open '%s': %s", arguments.from, strerror(errno));
 			return EXIT_FAILURE;
 		}
 	}
 	r = suggest(file ? file : stdin, &suggest_options, &diag, stdout);
 	if (r && !diag.errors)
-		fprintf(stderr, "buildfence: cannot read '%s': %s\n", suggest_options.source,
-			strerror(-r));
+		log_error("cannot read '%s': %s", suggest_options.source, strerror(-r));
 	return r ? EXIT_FAILURE : EXIT_SUCCESS;
 }

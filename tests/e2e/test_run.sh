@@ -48,6 +48,18 @@ test_a_guard_that_cannot_start_is_125_and_runs_nothing() {
 	[ ! -e "$CASE/ran" ] || fail "the command ran"
 }
 
+test_an_output_that_is_a_symbolic_link_is_refused_and_says_so() {
+	local option
+	policy_feed
+	ln -s elsewhere "$CASE/link"
+	for option in --events --report; do
+		MAY_FAIL=1 guarded $option "$CASE/link" -- touch "$CASE/ran"
+		status_is 125
+		says "$option $CASE/link: is a symbolic link"
+	done
+	[ ! -e "$CASE/ran" ] && [ ! -e "$CASE/elsewhere" ] || fail "the command ran, or the link was followed"
+}
+
 test_wrong_usage_is_64() {
 	policy_feed
 	guarded --no-such-option -- true

@@ -138,16 +138,6 @@ Test(cmd_control, status_says_why_a_cgroup_is_not_guarded)
 	}
 }
 
-Test(cmd_control, JSON_of_others_is_made_fit)
-{
-	_cleanup_text_ struct text out = {};
-	char last = 0;
-
-	json_safe_add(&out, "{\"a\":\"\x1b[m#", 10, &last);
-	json_safe_add(&out, "##\xc2\x9b\"}\n\r", 8, &last);
-	cr_expect_str_eq(out.bytes, "{\"a\":\"?[m#\\u0023\\u0023??\"}\n?");
-}
-
 /* `events --follow | head -n 1` must end though no further record comes. */
 Test(cmd_control, events_end_quietly_when_nobody_reads_them, .timeout = 20)
 {

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/text.h"
 
 struct escape_case {
 	char bytes[32];
@@ -83,4 +84,14 @@ Test(escape, a_string_keeps_within_its_size)
 
 	cr_expect_str_eq(whole, "a\\x0ab");
 	cr_expect_str_eq(cut, "\\x0a\\x0a...");
+}
+
+Test(escape, json_of_others_is_made_fit)
+{
+	_cleanup_text_ struct text out = {};
+	char last = 0;
+
+	escape_json("{\"a\":\"\x1b[m#", 10, &last, &out);
+	escape_json("##\xc2\x9b\"}\n\r", 8, &last, &out);
+	cr_expect_str_eq(out.bytes, "{\"a\":\"?[m#\\u0023\\u0023??\"}\n?");
 }

@@ -55,6 +55,25 @@ ParameterizedTestParameters(lines, an_outbound_attempt_says_who_where_why_and_wh
 		  "to allow: \"https://paste.example\"\n" },
 		{ "a\\x0ab.example", REASON_DNS_NAME, 53, IPPROTO_UDP,
 		  "blocked  curl[4711] -> a\\x0ab.example (DNS)  name not allowed\n" },
+		{ "66.113.0.203.in-addr.arpa", REASON_DNS_NAME, 53, IPPROTO_UDP,
+		  "blocked  curl[4711] -> 66.113.0.203.in-addr.arpa (DNS)  name not allowed; "
+		  "a reverse lookup, which builds do without\n" },
+		{ "7.0.8.b.d.0.1.0.0.2.IP6.arpa", REASON_DNS_NAME, 53, IPPROTO_UDP,
+		  "blocked  curl[4711] -> 7.0.8.b.d.0.1.0.0.2.IP6.arpa (DNS)  name not allowed; "
+		  "a reverse lookup, which builds do without\n" },
+		{ "", REASON_DNS_SERVER, 53, IPPROTO_UDP,
+		  "blocked  curl[4711] -> 198.51.100.7:53/udp  not one of the allowed DNS servers; "
+		  "ask the machine's own: a list in `dns: { servers: [...] }` stands in their place\n" },
+		{ "", REASON_NOT_ALLOWED, 0, IPPROTO_ICMP,
+		  "blocked  curl[4711] -> 198.51.100.7/icmp  address not allowed; to allow: "
+		  "\"any://198.51.100.7\", which opens every protocol and port\n" },
+		{ "feed.example", REASON_PORT, 0, 132,
+		  "blocked  curl[4711] -> feed.example (198.51.100.7/sctp)  port not allowed; to allow: "
+		  "\"any://feed.example\", which opens every protocol and port\n" },
+		/* Headers that could not be read: no entry helps. */
+		{ "", REASON_NOT_ALLOWED, 0, IPPROTO_UDP,
+		  "blocked  curl[4711] -> 198.51.100.7/udp  address not allowed\n" },
+		{ "", REASON_NOT_ALLOWED, 0, 0, "blocked  curl[4711] -> 198.51.100.7  address not allowed\n" },
 		{ "", REASON_METADATA, 80, IPPROTO_TCP,
 		  "blocked  curl[4711] -> 198.51.100.7:80/tcp  cloud metadata service; "
 		  "to allow: metadata: allow\n" },
@@ -90,12 +109,38 @@ Test(lines, inbound_says_from_whom_to_which_port)
 	line_read(&event, false, line);
 	cr_expect_str_eq(line,
 			 "blocked  198.51.100.7:40112 -> :8080/tcp  inbound, nobody asked for it; "
-			 "to allow under inbound: \"tcp://198.51.100.7:8080\"\n");
+			 "to allow, under inbound: allow: \"tcp://198.51.100.7:8080\"\n");
+}
+
+Test(lines, a_rule_that_decided_shows_with_its_place)
+{
+	static const struct { const char *source; unsigned int line; const char *shown; } rows[] = {
+		{ "ci/job.yaml", 12, "(rule \"no paste\", ci/job.yaml:12); to allow: remove the rule\n" },
+		{ "##vso[x]\n.yaml", 3, "(rule \"no paste\", \\x23#vso[x]\\x0a.yaml:3); " },
+		{ "--allow", 0, "(rule \"no paste\", --allow); " },
+		/* Of a policy that an earlier daemon loaded, only the label is known. */
+		{ "", 0, "(rule \"no paste\"); " },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct rule rule = { .label = (char *)"no paste", .source = (char *)rows[i].source,
+				     .line = rows[i].line };
+		struct event event = event_made("paste.example", REASON_DENIED_BY_RULE, HOOK_CONNECT);
+		char line[1024];
+
+		event.rule = &rule;
+		line_read(&event, false, line);
+		cr_expect(strstr(line, rows[i].shown), "%s", line);
+		event.refusal.reason = REASON_EXPIRED;
+		line_read(&event, false, line);
+		cr_expect(strstr(line, "\"no paste\""), "%s", line);
+		cr_expect(strstr(line, "); to allow: give it a later `expires`\n"), "%s", line);
+	}
 }
 
 Test(lines, repeats_audit_and_rules_show)
 {
-	struct rule rule = { .label = (char *)"no paste\n" };
+	struct rule rule = { .label = (char *)"no paste\n", .source = (char *)"job.yaml", .line = 4 };
 	struct event event = event_made("paste.example", REASON_DENIED_BY_RULE, HOOK_CONNECT);
 	char line[1024];
 
@@ -106,7 +151,8 @@ Test(lines, repeats_audit_and_rules_show)
 	line_read(&event, false, line);
 	cr_expect_str_eq(
 		line, "would block  curl[4711] -> paste.example (198.51.100.7:443/tcp)  denied by "
-		      "a rule (rule \"no paste\\x0a\"); to allow: remove the rule (x57)\n");
+		      "a rule (rule \"no paste\\x0a\", job.yaml:4); to allow: remove the rule "
+		      "(x57)\n");
 }
 
 Test(lines, colour_is_only_where_it_is_asked_for)

@@ -371,11 +371,24 @@ Test(read, the_hash_changes_with_everything_that_was_read)
 	}
 }
 
-Test(read, messages_show_control_bytes_as_text)
+Test(read, messages_show_as_text_what_a_terminal_or_a_pipeline_would_obey)
 {
-	_cleanup_loaded_ struct loaded got = policy_load_text("\"a\\e[31m\\nb\": x\n");
+	static const struct { const char *key, *shown; } rows[] = {
+		{ "a\\e[31m\\nb", "'a\\x1b[31m\\x0ab'" },
+		{ "##vso[x.y]", "'\\x23#vso[x.y]'" },
+		{ "##[error]", "'\\x23#[error]'" },
+		{ "\\u009b2J\\u202e", "'\\xc2\\x9b2J\\xe2\\x80\\xae'" },
+	};
 
-	cr_expect(strstr(got.messages, "unknown key 'a\\x1b[31m\\x0ab'"), "%s", got.messages);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *policy = NULL, *message = NULL;
+		_cleanup_loaded_ struct loaded got = {};
+
+		cr_assert_gt(asprintf(&policy, "\"%s\": x\n", rows[i].key), 0);
+		cr_assert_gt(asprintf(&message, "unknown key %s", rows[i].shown), 0);
+		got = policy_load_text(policy);
+		cr_expect(strstr(got.messages, message), "%s", got.messages);
+	}
 }
 
 Test(read, a_hundred_thousand_names_are_read)

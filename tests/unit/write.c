@@ -79,6 +79,32 @@ Test(write, yaml_reads_back_as_the_same_policy)
 	cr_expect_str_eq(second.policy->rules[1].label, first.policy->rules[1].label);
 }
 
+Test(write, quoted_text_is_ascii_that_no_pipeline_obeys_and_reads_back_as_it_was)
+{
+	static const char *const names[] = {
+		"##vso[x.y]", "###[", "# #", "#", "\\u009b2J\\u202e", "b\u00fccher",
+		"\\U0001F511\\uFFFD", "\\x85\\xa0", "\\\\x23#", "\\\"\\e[31m\\t\\\\",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *policy = NULL, *text = NULL;
+		_cleanup_loaded_ struct loaded first = {}, second = {};
+
+		cr_assert_gt(asprintf(&policy, "allow: [ { to: a.example, name: \"%s\", "
+				      "reason: \"%s\" } ]\n", names[i], names[i]), 0);
+		first = policy_load_text(policy);
+		cr_assert_eq(first.result, 0, "%s", first.messages);
+		text = shown(first.policy, policy_write_yaml);
+		for (const char *byte = text; *byte; byte++)
+			cr_expect(*byte == '\n' || (*byte >= ' ' && *byte <= '~'), "%s", text);
+		cr_expect_null(strstr(text, "##"), "%s", text);
+		second = policy_load_text(text);
+		cr_assert_eq(second.result, 0, "%s\n%s", second.messages, text);
+		cr_expect_str_eq(second.policy->rules[0].label, first.policy->rules[0].label);
+		cr_expect_str_eq(second.policy->rules[0].reason, first.policy->rules[0].reason);
+	}
+}
+
 Test(write, each_rule_says_where_it_stands)
 {
 	_cleanup_loaded_ struct loaded got =

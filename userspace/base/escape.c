@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 /* Writes at most 4 bytes and a NUL. Returns how many, without the NUL. */
 static size_t escape_byte(unsigned char byte, unsigned char next, char *ret)
@@ -72,4 +73,19 @@ char *escape_again(const char *text)
 	}
 	escaped[at] = '\0';
 	return escaped;
+}
+
+void escape_json(const char *json, size_t length, char *last, struct text *out)
+{
+	for (size_t i = 0; i < length; i++) {
+		char byte = json[i];
+
+		if (byte == '#' && *last == '#')
+			text_add(out, "\\u0023", 6);
+		else if ((byte < ' ' && byte != '\n') || byte > '~')
+			text_add(out, "?", 1);
+		else
+			text_add(out, &byte, 1);
+		*last = byte;
+	}
 }

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+struct text;
+
 /*
  * Writes `bytes` as printable ASCII: other bytes as \xHH, a backslash as \\, and a '#' before
  * another '#' as \x23, so that neither "##vso[" nor "##[" can come out. The result ends with NUL
@@ -20,5 +22,12 @@ char *escape_string(const char *text, size_t size);
  * is not fit is escaped now. Returns memory to free, or NULL.
  */
 char *escape_again(const char *text);
+
+/*
+ * Adds JSON to `out` so that no terminal and no pipeline page obeys it: bytes that have no place in
+ * our JSON become '?', a '#' behind another one \u0023. `last` is the byte before, over calls; 0
+ * at the beginning.
+ */
+void escape_json(const char *json, size_t length, char *last, struct text *out);
 
 #endif

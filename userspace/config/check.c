@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/text.h"
 #include "config.h"
 #include "policy/policy.h"
@@ -45,29 +46,34 @@ static size_t policies_count(const struct config *config)
 static void found_print(const struct config *config)
 {
 	_cleanup_text_ struct text agents = {};
+	_cleanup_free_ char *shown = NULL;
 	size_t policies = policies_count(config);
 
 	for (size_t i = 0; i < config->agent_count; i++)
 		text_printf(&agents, "%s%s", i ? ", " : " (", config->agents[i].name);
+	shown = agents.len ? escape_again(agents.bytes) : NULL;
 	printf("%zu agent%s%s%s, %zu polic%s, %zu guarded cgroup%s\n", config->agent_count,
-	       plural(config->agent_count), agents.len ? agents.bytes : "", agents.len ? ")" : "",
-	       policies, policies == 1 ? "y" : "ies", config->guarded_count,
-	       plural(config->guarded_count));
+	       plural(config->agent_count), shown ? shown : "", shown ? ")" : "", policies,
+	       policies == 1 ? "y" : "ies", config->guarded_count, plural(config->guarded_count));
 }
 
 int config_check(const char *path)
 {
 	struct diagnostics diag = { .out = stderr };
 	_cleanup_config_ struct config *config = NULL;
-	int r = config_load(path, &diag, &config);
+	_cleanup_free_ char *shown = escape_again(path);
+	int r;
 
+	if (!shown)
+		return EXIT_FAILURE;
+	r = config_load(path, &diag, &config);
 	if (r && !diag.errors)
-		fprintf(stderr, "%s: %s\n", path, strerror(-r));
+		fprintf(stderr, "%s: %s\n", shown, strerror(-r));
 	if (r) {
-		printf("%s: %u error%s, %u warning%s; this configuration is refused\n", path,
+		printf("%s: %u error%s, %u warning%s; this configuration is refused\n", shown,
 		       diag.errors, plural(diag.errors), diag.warnings, plural(diag.warnings));
 	} else {
-		printf("%s: no errors, %u warning%s; ", path, diag.warnings, plural(diag.warnings));
+		printf("%s: no errors, %u warning%s; ", shown, diag.warnings, plural(diag.warnings));
 		found_print(config);
 	}
 	/* In order with the messages, where both go to one file. */

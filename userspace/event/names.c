@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
@@ -93,4 +94,18 @@ const char *address_text(const __u8 addr[ADDR_LEN], char *buffer, size_t size)
 
 	return inet_ntop(is_v4 ? AF_INET : AF_INET6, is_v4 ? addr + 12 : addr, buffer,
 			 (socklen_t)size);
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), end_len = strlen(end);
+
+	return len >= end_len && !strcasecmp(text + len - end_len, end);
+}
+
+const char *name_objection(const char *name)
+{
+	if (ends_with(name, ".in-addr.arpa") || ends_with(name, ".ip6.arpa"))
+		return "a reverse lookup, which builds do without";
+	return NULL;
 }

@@ -24,4 +24,11 @@ const char *socket_type_name(unsigned int type, char buffer[static 12]);
 /* Text of an address in network order, IPv4 without its prefix; at most INET6_ADDRSTRLEN bytes. */
 const char *address_text(const __u8 addr[ADDR_LEN], char *buffer, size_t size);
 
+/* What to do about a question that went to another server than the policy's. */
+#define DNS_SERVER_ADVICE \
+	"ask the machine's own: a list in `dns: { servers: [...] }` stands in their place"
+
+/* Why no policy should have an entry for this name, though one would help; NULL: no reason. */
+const char *name_objection(const char *name);
+
 #endif

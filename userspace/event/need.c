@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/text.h"
+#include "event/names.h"
 #include "policy/load.h"
 
 struct record {
@@ -149,13 +150,6 @@ static int need_set_entry(const struct record *record, struct need *need)
 	return 0;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && !strcasecmp(text + len - end_len, end);
-}
-
 /* What no entry can let through, or none should without a person's decision; NULL: an entry can. */
 static const char *record_objection(const struct record *record)
 {
@@ -165,8 +159,7 @@ static const char *record_objection(const struct record *record)
 		{ "metadata", "only `metadata: allow` opens it, to every process, credentials and "
 			      "all; consider `expected`" },
 		{ "loopback", "`loopback: allow` is the default, and lets it pass" },
-		{ "dns-server", "DNS goes to the machine's resolvers; another one is named in "
-				"`dns: { servers: [...] }`" },
+		{ "dns-server", DNS_SERVER_ADVICE },
 		{ "denied-by-rule", "left out, since a deny rule forbids it on purpose" },
 		{ "dns-malformed", "a DNS message that no rule can allow" },
 		{ "socket-type", "a kind of socket that no rule can allow" },
@@ -180,8 +173,8 @@ static const char *record_objection(const struct record *record)
 		if (!strcmp(record->reason, objections[i].reason))
 			return objections[i].why;
 	}
-	if (ends_with(record->name, ".in-addr.arpa") || ends_with(record->name, ".ip6.arpa"))
-		return "a reverse lookup, which builds do without";
+	if (name_objection(record->name))
+		return name_objection(record->name);
 	for (size_t i = 0; i < ARRAY_SIZE(entries); i++) {
 		if (!strcmp(record->reason, entries[i]))
 			return NULL;

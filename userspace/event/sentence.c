@@ -22,7 +22,7 @@ static const struct {
 	[REASON_PORT] = { "port not allowed", NULL },
 	[REASON_DNS_NAME] = { "name not allowed", NULL },
 	[REASON_DNS_SERVER] = { "not one of the allowed DNS servers",
-				"ask the machine's own, or list it under dns: servers:" },
+				DNS_SERVER_ADVICE },
 	[REASON_DNS_MALFORMED] = { "not a plain DNS question",
 				   "only A, AAAA and similar questions, "
 				   "one per message, can pass" },
@@ -112,7 +112,10 @@ void sentence_who(const struct event *event, struct text *out)
 	}
 }
 
-/* The entry that would allow it. False: there is none, as for a name of odd bytes. */
+/*
+ * The entry that would allow it. False: there is none, as for a name of odd bytes, or headers that
+ * could not be read.
+ */
 static bool entry_suggest(const struct event *event, char ret_text[static TARGET_TEXT_LEN])
 {
 	const struct refusal *refusal = &event->refusal;
@@ -129,7 +132,11 @@ static bool entry_suggest(const struct event *event, char ret_text[static TARGET
 		target.protocol = IPPROTO_TCP;
 		target.port_low = target.port_high = 443;
 	}
+	if (!target.protocol)
+		return false;
 	if (target.protocol != IPPROTO_TCP && target.protocol != IPPROTO_UDP)
+		target.protocol = target.port_low = target.port_high = 0;
+	else if (!target.port_low)
 		return false;
 	if (event->name[0] && !inbound) {
 		for (const char *byte = event->name; *byte; byte++) {
@@ -147,10 +154,38 @@ static bool entry_suggest(const struct event *event, char ret_text[static TARGET
 	return true;
 }
 
+/* (rule "no paste", job.yaml:12) */
+static void rule_add(const struct rule *rule, struct text *out)
+{
+	_cleanup_free_ char *label = escape_string(rule->label, 256);
+	_cleanup_free_ char *source = escape_string(rule->source, 256);
+
+	text_printf(out, " (rule \"%s\"", label ? label : "");
+	if (source && *source)
+		text_printf(out, ", %s", source);
+	if (rule->line)
+		text_printf(out, ":%u", rule->line);
+	text_printf(out, ")");
+}
+
+/* "; to allow: ..." by an entry, or why there should be none. */
+static void entry_add(const struct event *event, struct text *out)
+{
+	bool inbound = event->refusal.direction == DIRECTION_IN;
+	const char *objection = inbound ? NULL : name_objection(event->name);
+	char entry[TARGET_TEXT_LEN];
+
+	if (objection)
+		text_printf(out, "; %s", objection);
+	else if (entry_suggest(event, entry))
+		text_printf(out, "; to allow%s: \"%s\"%s", inbound ? ", under inbound: allow" : "",
+			    entry, strncmp(entry, "any://", strlen("any://")) ? "" :
+			    ", which opens every protocol and port");
+}
+
 void sentence_why(const struct event *event, struct text *out)
 {
 	unsigned int reason = event->refusal.reason;
-	char entry[TARGET_TEXT_LEN];
 
 	if (reason >= REASON_COUNT) {
 		text_printf(out, "%s", reason_name(reason));
@@ -159,19 +194,14 @@ void sentence_why(const struct event *event, struct text *out)
 	if (reason == REASON_NOT_ALLOWED && event->kept_apart)
 		text_printf(out, "%s ", event->name[0] ? "name" : "address");
 	text_printf(out, "%s", reasons[reason].what);
-	if (event->rule) {
-		_cleanup_free_ char *label = escape_string(event->rule->label, 256);
-
-		text_printf(out, " (rule \"%s\")", label ? label : "");
-	}
+	if (event->rule)
+		rule_add(event->rule, out);
 	if (reasons[reason].remedy)
 		text_printf(out, "; %s", reasons[reason].remedy);
 	else if (reason == REASON_DENIED_BY_RULE)
 		text_printf(out, "; to allow: remove the rule");
 	else if (reason == REASON_EXPIRED)
 		text_printf(out, "; to allow: give it a later `expires`");
-	else if (reason != REASON_TAMPER && event->kept_apart && entry_suggest(event, entry))
-		text_printf(out, "; to allow%s: \"%s\"",
-			    event->refusal.direction == DIRECTION_IN ? " under inbound" : "",
-			    entry);
+	else if (reason != REASON_TAMPER && event->kept_apart)
+		entry_add(event, out);
 }

@@ -171,6 +171,12 @@ static int inputs_check(struct run *run)
 	return error;
 }
 
+/* Whoever can place a link there could make root write elsewhere. */
+static const char *open_failure(int error)
+{
+	return error == -ELOOP ? "is a symbolic link; give the file itself" : strerror(-error);
+}
+
 static int outputs_open(struct run *run)
 {
 	const struct run_options *options = run->options;
@@ -179,9 +185,7 @@ static int outputs_open(struct run *run)
 	if (options->events)
 		error = sink_ndjson_open(options->events, 0644, &run->records);
 	if (error) {
-		log_error("--events %s: %s", options->events, error == -ELOOP ?
-			  "is a symbolic link; give the file itself, or - for standard output" :
-			  strerror(-error));
+		log_error("--events %s: %s", options->events, open_failure(error));
 		return error;
 	}
 	if (options->report) {
@@ -191,7 +195,7 @@ static int outputs_open(struct run *run)
 		run->report = fd < 0 ? NULL : fdopen(fd, "w");
 		if (!run->report) {
 			error = -errno;
-			log_error("--report %s: %s", options->report, strerror(errno));
+			log_error("--report %s: %s", options->report, open_failure(error));
 			return error;
 		}
 	}

@@ -7,30 +7,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/escape.h"
 #include "base/text.h"
-
-/*
- * A message quotes what somebody wrote. Control bytes could rewrite the terminal, so they are
- * shown as \xNN; UTF-8 stays readable.
- */
-static void message_write(FILE *out, const char *message)
-{
-	for (const char *c = message; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
-
-		if (byte < 0x20 || byte == 0x7f)
-			fprintf(out, "\\x%02x", byte);
-		else
-			fputc(byte, out);
-	}
-	fputc('\n', out);
-}
 
 __attribute__((format(printf, 6, 0)))
 static void diagnostics_write(FILE *out, const char *source, unsigned int line, unsigned int column,
 			      const char *kind, const char *format, va_list arguments)
 {
-	_cleanup_free_ char *message = NULL;
+	_cleanup_free_ char *message = NULL, *escaped = NULL;
 	_cleanup_text_ struct text text = {};
 
 	if (!out)
@@ -41,7 +25,9 @@ static void diagnostics_write(FILE *out, const char *source, unsigned int line, 
 	if (line)
 		text_printf(&text, "%u:%u:", line, column);
 	text_printf(&text, " %s%s", kind, message ? message : "out of memory");
-	message_write(out, text.failed ? "out of memory" : text.bytes);
+	/* It quotes what somebody wrote: no terminal and no pipeline page shall obey that. */
+	escaped = text.failed ? NULL : escape_again(text.bytes);
+	fprintf(out, "%s\n", escaped ? escaped : "out of memory");
 }
 
 void diagnostics_error(struct diagnostics *diag, const char *source, unsigned int line,

@@ -88,7 +88,7 @@ struct diagnostics {
 
 /*
  * Reports an error or a warning ("file:line:column: warning: text"). Line 0 leaves the position
- * out. Bytes that are not printable are shown as \xNN.
+ * out. What is no printable ASCII is shown as \xNN, and "##" as "\x23#"; see base/escape.h.
  */
 void diagnostics_error(struct diagnostics *diag, const char *source, unsigned int line,
 		       unsigned int column, const char *format, ...)

@@ -51,24 +51,48 @@ void expires_format(time_t expires, char ret_text[static DAY_TEXT_LEN])
 	strftime(ret_text, DAY_TEXT_LEN, "%Y-%m-%d", &day);
 }
 
-/* A double-quoted YAML text, on one line whatever it holds. Returns how many bytes were written. */
+/* The character that UTF-8 has at `bytes`, and its length. A stray byte stands for itself. */
+static uint32_t character_read(const unsigned char *bytes, size_t *ret_len)
+{
+	size_t len = bytes[0] < 0xc0 ? 1 : bytes[0] < 0xe0 ? 2 : bytes[0] < 0xf0 ? 3 : 4;
+	uint32_t code = len == 1 ? bytes[0] : bytes[0] & (0x7fU >> len);
+
+	*ret_len = 1;
+	for (size_t i = 1; i < len; i++) {
+		if ((bytes[i] & 0xc0) != 0x80)
+			return bytes[0];
+		code = code << 6 | (bytes[i] & 0x3f);
+	}
+	*ret_len = len;
+	return code;
+}
+
+/*
+ * A double-quoted YAML text: one line of printable ASCII without "##", whatever it holds, since a
+ * terminal or a pipeline page may show it. Returns how many bytes were written.
+ */
 static int quoted_write(FILE *out, const char *text)
 {
-	int len = 2;
+	int written = 2;
+	size_t len;
 
 	fputc('"', out);
-	for (const char *c = text; *c; c++) {
-		unsigned char byte = (unsigned char)*c;
+	for (const char *c = text; *c; c += len) {
+		uint32_t code = character_read((const unsigned char *)c, &len);
 
-		if (byte == '"' || byte == '\\')
-			len += fprintf(out, "\\%c", byte);
-		else if (byte < 0x20 || byte == 0x7f)
-			len += fprintf(out, "\\x%02x", byte);
+		if (code == '"' || code == '\\')
+			written += fprintf(out, "\\%c", (int)code);
+		else if (code > 0xffff)
+			written += fprintf(out, "\\U%08x", code);
+		else if (code > 0xff)
+			written += fprintf(out, "\\u%04x", code);
+		else if (code < 0x20 || code > 0x7e || (code == '#' && c[1] == '#'))
+			written += fprintf(out, "\\x%02x", code);
 		else
-			len += fputc(byte, out) != EOF;
+			written += fputc((int)code, out) != EOF;
 	}
 	fputc('"', out);
-	return len;
+	return written;
 }
 
 /* A file's name may hold anything, a line's end too. */

@@ -17,6 +17,12 @@ int policy_write_yaml(const struct policy *policy, FILE *out);
 /* A JSON string. Arguments and file names may be no UTF-8, which JSON cannot hold: then escaped. */
 json_t *text_json(const char *text);
 
+/*
+ * Writes JSON on lines of its own, as ASCII without "##", which a pipeline page would obey. Returns 0
+ * or -ENOMEM.
+ */
+int json_write(const json_t *json, FILE *out);
+
 /* Writes one JSON object with a member for each setting, and `rules`. Returns 0 or -ENOMEM. */
 int policy_write_json(const struct policy *policy, FILE *out);
 

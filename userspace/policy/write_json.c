@@ -7,6 +7,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "base/text.h"
 #include "target.h"
 #include "write.h"
 
@@ -27,6 +28,20 @@ json_t *text_json(const char *text)
 		return json;
 	escaped = escape_string(text, TEXT_MAX);
 	return escaped ? json_string(escaped) : NULL;
+}
+
+int json_write(const json_t *json, FILE *out)
+{
+	_cleanup_free_ char *whole = json_dumps(json, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	_cleanup_text_ struct text fit = {};
+	char last = 0;
+
+	if (whole)
+		escape_json(whole, strlen(whole), &last, &fit);
+	if (!whole || fit.failed)
+		return -ENOMEM;
+	fprintf(out, "%s\n", fit.bytes);
+	return 0;
 }
 
 /* Frees `json` and returns NULL when one of its members is missing: memory ran out. */
@@ -117,7 +132,5 @@ int policy_write_json(const struct policy *policy, FILE *out)
 	json_object_set_new(json, "rules", rules);
 	if (json_object_size(json) != 9)
 		return -ENOMEM;
-	if (!json_dumpf(json, out, JSON_INDENT(2)))
-		fputc('\n', out);
-	return 0;
+	return json_write(json, out);
 }
