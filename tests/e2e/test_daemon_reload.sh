@@ -212,6 +212,25 @@ test_daemon_killed_jobs_end_and_go_on_without_it() {
 	nothing_left
 }
 
+# Nothing tells of the job but its links, which are in force: a socket that was left is open.
+test_daemon_killed_a_cgroup_that_is_gone_and_has_no_record_is_no_obstacle() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	socket_outlives "$CASE_CGROUP/other" inside "$CASE_CGROUP/other" $PYTHON "$CASE/left.py"
+	daemon_kill KILL
+	rmdir "$CASE_CGROUP/other"
+	rm "$CASE"/state/jobs/*.json
+	socket_is refused
+	daemon_start
+	socket_is refused
+	touch "$CASE/close"
+	nothing_left
+	count DstPortNumber=9999 EventResult=Failure
+	[ "$COUNT" = 2 ] || fail "$COUNT attempts are recorded, not 2"
+	nothing_arrived "$SECRET"
+}
+
 # The moment that random kills hardly ever find: the record is in the file, and nothing else knows.
 test_daemon_killed_between_a_record_and_its_account() {
 	needs strace
