@@ -4,18 +4,17 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/description.h"
+#include "daemon/resolvers.h"
 #include "guard/guard.h"
 #include "policy/compile.h"
 #include "policy/load.h"
 
-#define RESOLV_CONF	"/etc/resolv.conf"
 /* A packet is judged within microseconds; the drain of records needs two turns of a second. */
 #define RETIRE_MS	3000
 
@@ -31,8 +30,7 @@ struct policies {
 	size_t count;
 	struct retired *retired;
 	size_t retired_count;
-	struct machine_dns dns;
-	struct timespec dns_changed;	/* of resolv.conf, as it was read */
+	struct resolvers resolvers;
 };
 
 /* --- one policy ------------------------------------------------------------------------------- */
@@ -49,7 +47,7 @@ static void loaded_free(struct loaded *loaded)
 static int image_make(const struct policies *policies, const struct policy *policy,
 		      struct diagnostics *diag, struct image **ret_image)
 {
-	return policy_compile(policy, &policies->dns, time(NULL), diag, ret_image);
+	return policy_compile(policy, &policies->resolvers.dns, time(NULL), diag, ret_image);
 }
 
 /* Is the number in use by any policy, or waiting to be given back? */
@@ -164,30 +162,6 @@ static int loaded_make(struct policies *policies, const char *source, struct dia
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-/* Returns whether resolv.conf is another than was read last. */
-static bool dns_read(struct policies *policies)
-{
-	struct stat status = {};
-	struct machine_dns dns = {};
-	int error;
-
-	stat(RESOLV_CONF, &status);
-	if (policies->dns_changed.tv_sec == status.st_mtim.tv_sec &&
-	    policies->dns_changed.tv_nsec == status.st_mtim.tv_nsec && status.st_mtim.tv_sec)
-		return false;
-	error = machine_dns_read(RESOLV_CONF, &dns);
-	if (error && error != -ENOENT) {
-		log_error("cannot read " RESOLV_CONF ": %s; the resolvers known before stay",
-			  strerror(-error));
-		return false;
-	}
-	policies->dns_changed = status.st_mtim;
-	if (!memcmp(&dns, &policies->dns, sizeof(dns)))
-		return false;
-	policies->dns = dns;
-	return true;
-}
-
 int policies_new(struct guard *guard, int folder_fd, struct policies **ret_policies)
 {
 	struct policies *policies = calloc(1, sizeof(*policies));
@@ -196,7 +170,7 @@ int policies_new(struct guard *guard, int folder_fd, struct policies **ret_polic
 		return -ENOMEM;
 	policies->guard = guard;
 	policies->folder_fd = folder_fd;
-	dns_read(policies);
+	resolvers_read(&policies->resolvers);
 	*ret_policies = policies;
 	return 0;
 }
@@ -411,7 +385,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	if (!changes)
 		return -ENOMEM;
 	count = 0;
-	dns_read(policies);
+	resolvers_read(&policies->resolvers);
 	error = changes_read(policies, sources, diag, changes, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (error)
@@ -478,7 +452,7 @@ static void retired_give_back(struct policies *policies)
 
 void policies_tick(struct policies *policies, policy_moved_fn moved, void *context)
 {
-	bool all = dns_read(policies);
+	bool all = resolvers_read(&policies->resolvers);
 	time_t now = time(NULL);
 
 	retired_give_back(policies);
