@@ -115,6 +115,28 @@ test_daemon_reload_is_not_needed_for_policies_of_attach() {
 }
 policies_are() { [ "$(policies_loaded)" = "$1" ]; }
 
+hash_of() { ctl jobs --json | jobs_lines | sed -n "s/.*\"name\": \"$1\".*\"policy_hash\": \"\([0-9a-f]*\)\".*/\1/p"; }
+same_policy() { [ -n "$(hash_of first)" ] && [ "$(hash_of first)" = "$(hash_of second)" ]; }
+
+# Its policy's file was not there when the daemon began: the job catches up once it is loaded.
+test_daemon_reload_is_not_needed_for_a_policy_that_comes_late() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/first" "$CASE_CGROUP/second"
+	cp policy.yaml own.yaml
+	ctl attach --job first --cgroup "$CASE_CGROUP/first" --policy "$CASE/own.yaml" || fail "cannot attach"
+	daemon_kill KILL
+	rm own.yaml
+	daemon_start
+	says "job 'first' keeps the policy that it has"
+	printf 'version: 1\nallow: [ https://other.example ]\n' >own.yaml
+	ctl attach --job second --cgroup "$CASE_CGROUP/second" --policy "$CASE/own.yaml" || fail "cannot attach again"
+	wait_until 10 same_policy || fail "the jobs differ: $(ctl jobs --json)"
+	! inside "$CASE_CGROUP/first" $JOB tcp feed.example 8080 2>/dev/null || fail "the revoked rule still acts"
+	ctl detach --job first && ctl detach --job second || fail "cannot detach"
+	rmdir "$CASE_CGROUP/first" "$CASE_CGROUP/second"
+	nothing_left
+}
+
 # No allowed packet is lost while policies change under 50 jobs.
 test_daemon_reload_under_traffic_loses_nothing() {
 	daemon_with_feed

@@ -245,6 +245,21 @@ void jobs_policies_renew(struct jobs *jobs)
 	}
 }
 
+/*
+ * What a job has may have been replaced and the job not have been told, for lack of memory or of a
+ * source that can be read: it is tried again, as soon as the policy is there.
+ */
+static void job_policy_catch_up(struct jobs *jobs, struct job *job)
+{
+	struct loaded *loaded = policies_find(jobs->parts.policies, job->policy_source);
+
+	if (job->ended || !job->loaded->replaced || !loaded)
+		return;
+	policies_hold(loaded);
+	if (!job_loaded_set(jobs, job, loaded))
+		log_info("job '%s' has its policy '%s' as it is now", job->name, loaded->source);
+}
+
 /* --- once a second ---------------------------------------------------------------------------- */
 
 void jobs_settle(struct jobs *jobs)
@@ -265,8 +280,10 @@ void jobs_tick(struct jobs *jobs)
 	if (error && error != -ENOSPC)
 		log_error("cannot read what was refused: %s", strerror(-error));
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		if (jobs->by_number[i])
-			job_tick(jobs->parts.policies, jobs->by_number[i]);
+		if (!jobs->by_number[i])
+			continue;
+		job_tick(jobs->parts.policies, jobs->by_number[i]);
+		job_policy_catch_up(jobs, jobs->by_number[i]);
 	}
 	jobs_finish_ended(jobs);
 }

@@ -118,7 +118,7 @@ static void item_remove(struct policies *policies, struct loaded *loaded)
 	}
 }
 
-static struct loaded *item_find(const struct policies *policies, const char *source)
+struct loaded *policies_find(const struct policies *policies, const char *source)
 {
 	for (size_t i = 0; i < policies->count; i++) {
 		if (!policies->items[i]->replaced && !strcmp(policies->items[i]->source, source))
@@ -189,7 +189,7 @@ void policies_free(struct policies *policies)
 int policies_get(struct policies *policies, const char *source, struct diagnostics *diag,
 		 struct loaded **ret_loaded)
 {
-	struct loaded *loaded = item_find(policies, source);
+	struct loaded *loaded = policies_find(policies, source);
 	int error = 0;
 
 	if (!loaded) {
@@ -247,14 +247,11 @@ void policies_hold(struct loaded *loaded)
 
 void policies_put(struct policies *policies, struct loaded *loaded)
 {
-	uint32_t number;
-
 	if (!loaded || --loaded->references || (loaded->named && !loaded->replaced))
 		return;
-	number = loaded->number;
 	item_remove(policies, loaded);
+	number_retire(policies, loaded->number);
 	loaded_free(loaded);
-	number_retire(policies, number);
 }
 
 static void orphan_retire(uint32_t number, const uint8_t hash[static IMAGE_HASH_LEN], void *context)
@@ -321,7 +318,7 @@ static int changes_read(struct policies *policies, const char *const *sources,
 		int error;
 
 		/* Many entries may name one policy: the first one counts. */
-		if (item_find(policies, *source) || source_is_named(sources, source, *source))
+		if (policies_find(policies, *source) || source_is_named(sources, source, *source))
 			continue;
 		error = loaded_make(policies, *source, diag, &changes[*ret_count].to);
 		if (!error)
@@ -334,30 +331,32 @@ static int changes_read(struct policies *policies, const char *const *sources,
 
 static void change_drop(struct policies *policies, struct change *change)
 {
-	uint32_t number = change->to->number;
-
+	number_retire(policies, change->to->number);
 	loaded_free(change->to);
-	number_retire(policies, number);
+}
+
+/* Whatever still has the old one then, also for lack of memory, keeps its number from others. */
+static void loaded_replace(struct policies *policies, struct loaded *from, struct loaded *to,
+			   policy_moved_fn moved, void *context)
+{
+	from->replaced = true;
+	policies_hold(from);
+	policies_hold(to);
+	moved(from, to, context);
+	policies_put(policies, from);
+	policies_put(policies, to);
 }
 
 static void change_make(struct policies *policies, struct change *change, policy_moved_fn moved,
 			void *context)
 {
-	struct loaded *from = change->from;
-
 	if (change_is_none(change) || item_add(policies, change->to)) {
 		change_drop(policies, change);
 		return;
 	}
 	change->to->named = true;	/* named_note() knows better */
-	if (!from)
-		return;
-	from->replaced = true;
-	policies_hold(from);
-	policies_hold(change->to);
-	moved(from, change->to, context);
-	policies_put(policies, from);
-	policies_put(policies, change->to);
+	if (change->from)
+		loaded_replace(policies, change->from, change->to, moved, context);
 }
 
 /* Which sources the configuration names now; one that no job uses either goes. */
@@ -398,28 +397,60 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	return error;
 }
 
+/*
+ * The same policy with another number. What is left of `from` names the rules of the old one, for
+ * jobs that have it still. Returns 0 or -ENOMEM, and nothing has changed.
+ */
+static int successor_make(struct policies *policies, struct loaded *from, uint32_t number,
+			  struct loaded **ret_to)
+{
+	struct loaded *to = calloc(1, sizeof(*to));
+	struct policy *names = NULL;
+	int error = -ENOMEM;
+
+	if (to)
+		*to = (struct loaded){
+			.source = strdup(from->source), .number = number,
+			.compiled = time(NULL), .named = from->named,
+		};
+	if (to && to->source)
+		error = description_read(policies->folder_fd, from->number, &names);
+	if (!error)
+		error = item_add(policies, to);
+	if (error) {
+		policy_free(names);
+		loaded_free(to);
+		return error;
+	}
+	to->policy = from->policy;
+	from->policy = names;
+	*ret_to = to;
+	return 0;
+}
+
 /* Compiles a policy again, as time and resolv.conf are now. Its old image is given back. */
 static void loaded_refresh(struct policies *policies, struct loaded *loaded,
 			   policy_moved_fn moved, void *context)
 {
 	_cleanup_image_ struct image *image = NULL;
 	struct diagnostics diag = { .out = stderr };
-	uint32_t before = loaded->number, number;
+	struct loaded *to = NULL;
+	uint32_t number = 0;
 	int error = image_make(policies, loaded->policy, &diag, &image);
 
 	if (!error)
 		error = number_get(policies, loaded->policy, image, &number);
+	if (!error && number != loaded->number)
+		error = successor_make(policies, loaded, number, &to);
 	if (error) {
 		log_error("%s: cannot compile the policy again: %s; it stays as it was",
 			  loaded->source, strerror(-error));
+		number_retire(policies, number);
 		return;
 	}
 	loaded->compiled = time(NULL);
-	if (number == before)
-		return;
-	loaded->number = number;
-	moved(loaded, loaded, context);
-	number_retire(policies, before);
+	if (to)
+		loaded_replace(policies, loaded, to, moved, context);
 }
 
 /* Has a rule's last day passed since the policy was compiled? */
