@@ -168,9 +168,10 @@ $(O)/tests/unit/unit: $(UNIT_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lldns -o $@
 
+# calloc() can be made to fail there: tests/bpf/no_memory.c.
 $(O)/tests/bpf/bpf: $(BPFTEST_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lpthread -o $@
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--wrap=calloc $^ $(LIBS) -lcriterion -lpthread -o $@
 
 -include $(OBJ:.o=.d) $(BPF_OBJ:.o=.d) $(OTHER_OBJ:.o=.d) $(O)/bpf/exec.bpf.d $(UNIT_OBJ:.o=.d) $(BPFTEST_OBJ:.o=.d)
 

@@ -338,7 +338,7 @@ Test(takeover, leaves_pins_of_runs_and_of_daemons_to_their_owners)
 	guard_close(world.guard);
 	world.guard = NULL;
 	cr_assert_eq(owner_tag(tag), 0);
-	cr_expect_eq(guard_pins_remove(tag), 0);
+	cr_expect_eq(guard_pins_remove(tag, world.cgroup->fd), 0);
 	cr_expect_eq(guard_pins_collect(), 0);
 	expect_guarded(&world);
 	cr_assert_eq(guard_open(&world.options, &world.guard), 0);

@@ -163,6 +163,43 @@ step() {
 }
 go() { exec {GO}<>"$CASE/go"; }
 
+# socket_outlives CGROUP COMMAND...: a job there makes a UDP socket and is moved out of its cgroup, which
+# is then empty. COMMAND starts "$PYTHON $CASE/left.py" in it.
+socket_outlives() {
+	local cgroup=$1 pid
+	shift
+	cat >"$CASE/left.py" <<-END
+	import os, socket, time
+	case = os.environ["CASE"]
+	left = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	open(case + "/holds", "w").write(str(os.getpid()))
+	while not os.path.exists(case + "/close"):
+	    if os.path.exists(case + "/try"):
+	        os.unlink(case + "/try")
+	        try:
+	            left.sendto(os.environ["SECRET"].encode(), ("$EVIL4", 9999))
+	            said = "open"
+	        except OSError:
+	            said = "refused"
+	        open(case + "/.tried", "w").write(said)
+	        os.rename(case + "/.tried", case + "/tried")
+	    time.sleep(0.02)
+	END
+	"$@" &
+	wait_until 20 test -s "$CASE/holds" || fail "the job made no socket"
+	for pid in $(cat $cgroup/cgroup.procs); do
+		echo "$pid" >"$CASE_CGROUP/cgroup.procs"
+	done
+}
+
+# socket_is open|refused: what becomes of a datagram that it sends to $EVIL4.
+socket_is() {
+	rm -f "$CASE/tried"
+	touch "$CASE/try"
+	wait_until 10 test -s "$CASE/tried" || fail "the socket's process does not answer"
+	[ "$(cat "$CASE/tried")" = "$1" ] || fail "a datagram of the socket that was left is $(cat "$CASE/tried"), not $1"
+}
+
 # jobs_know COUNT PATTERN: so many jobs match in `buildfence jobs`, where each has an object.
 jobs_know() { [ "$(ctl jobs --json 2>/dev/null | jobs_lines | grep -c -- "$2")" = "$1" ]; }
 jobs_lines() { $PYTHON -c 'import json, sys; [print(json.dumps(job)) for job in json.loads(sys.stdin.read() or "{}").get("jobs", [])]'; }

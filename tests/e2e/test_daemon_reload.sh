@@ -148,6 +148,28 @@ test_daemon_reload_is_not_needed_for_policies_of_attach() {
 }
 policies_are() { [ "$(policies_loaded)" = "$1" ]; }
 
+hash_of() { ctl jobs --json | jobs_lines | sed -n "s/.*\"name\": \"$1\".*\"policy_hash\": \"\([0-9a-f]*\)\".*/\1/p"; }
+same_policy() { [ -n "$(hash_of first)" ] && [ "$(hash_of first)" = "$(hash_of second)" ]; }
+
+# Its policy's file was not there when the daemon began: the job catches up once it is loaded.
+test_daemon_reload_is_not_needed_for_a_policy_that_comes_late() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/first" "$CASE_CGROUP/second"
+	cp policy.yaml own.yaml
+	ctl attach --job first --cgroup "$CASE_CGROUP/first" --policy "$CASE/own.yaml" || fail "cannot attach"
+	daemon_kill KILL
+	rm own.yaml
+	daemon_start
+	says "job 'first' keeps the policy that it has"
+	printf 'version: 1\nallow: [ https://other.example ]\n' >own.yaml
+	ctl attach --job second --cgroup "$CASE_CGROUP/second" --policy "$CASE/own.yaml" || fail "cannot attach again"
+	wait_until 10 same_policy || fail "the jobs differ: $(ctl jobs --json)"
+	! inside "$CASE_CGROUP/first" $JOB tcp feed.example 8080 2>/dev/null || fail "the revoked rule still acts"
+	ctl detach --job first && ctl detach --job second || fail "cannot detach"
+	rmdir "$CASE_CGROUP/first" "$CASE_CGROUP/second"
+	nothing_left
+}
+
 # No allowed packet is lost while policies change under 50 jobs.
 test_daemon_reload_under_traffic_loses_nothing() {
 	daemon_with_feed
@@ -243,6 +265,25 @@ test_daemon_killed_jobs_end_and_go_on_without_it() {
 	[ "$COUNT" = 1 ] || fail "$COUNT attempts are recorded, not 1"
 	rmdir "$CASE_CGROUP/second"
 	nothing_left
+}
+
+# Nothing tells of the job but its links, which are in force: a socket that was left is open.
+test_daemon_killed_a_cgroup_that_is_gone_and_has_no_record_is_no_obstacle() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" || fail "cannot attach"
+	socket_outlives "$CASE_CGROUP/other" inside "$CASE_CGROUP/other" $PYTHON "$CASE/left.py"
+	daemon_kill KILL
+	rmdir "$CASE_CGROUP/other"
+	rm "$CASE"/state/jobs/*.json
+	socket_is refused
+	daemon_start
+	socket_is refused
+	touch "$CASE/close"
+	nothing_left
+	count DstPortNumber=9999 EventResult=Failure
+	[ "$COUNT" = 2 ] || fail "$COUNT attempts are recorded, not 2"
+	nothing_arrived "$SECRET"
 }
 
 # The moment that random kills hardly ever find: the record is in the file, and nothing else knows.

@@ -133,6 +133,27 @@ test_with_keep_they_go_on_and_stay_guarded() {
 	guarded -- true
 }
 
+# Whoever has a cgroup to make others in can give one any name, also that of a kept job's.
+test_with_keep_a_cgroup_that_bears_its_name_does_not_take_the_guard_off() {
+	local name
+	policy_feed
+	guarded --keep -- bash -c "setsid bash -c 'until [ -e $CASE/go ]; do sleep 0.05; done; $JOB tcp $EVIL4 8080; echo \$? >$CASE/after' >/dev/null 2>&1 & echo \$! >pid"
+	name=$(sed -n 's/^0:://p' "/proc/$(cat pid)/cgroup")
+	name=${name##*/}
+	name=${name#*.}
+	mkdir -p "$CASE_CGROUP/delegated/buildfence-x.${name%.keep}"
+	guarded -- true
+	touch "$CASE/go"
+	wait_until 10 test -s "$CASE/after" || fail "the process did not go on"
+	[ "$(cat "$CASE/after")" != 0 ] || fail "another run took the guard off"
+	nothing_arrived "$EVIL4"
+	[ -z "$(ls -d "$CASE_CGROUP"/delegated/*/)" ] || fail "the false cgroup is left"
+	rmdir "$CASE_CGROUP/delegated"
+	sleep 0.3
+	guarded -- true
+	[ ! -e "/sys/fs/bpf/buildfence/run-${name%.keep}" ] || fail "its pins are left"
+}
+
 # The guard is killed while its job tries to get out all the time.
 test_killed_half_way_the_guard_leaves_nothing_open() {
 	local guard

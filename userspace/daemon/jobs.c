@@ -243,6 +243,21 @@ void jobs_policies_renew(struct jobs *jobs)
 	}
 }
 
+/*
+ * What a job has may have been replaced and the job not have been told, for lack of memory or of a
+ * source that can be read: it is tried again, as soon as the policy is there.
+ */
+static void job_policy_catch_up(struct jobs *jobs, struct job *job)
+{
+	struct loaded *loaded = policies_find(jobs->parts.policies, job->policy_source);
+
+	if (job->ended || !job->loaded->replaced || !loaded)
+		return;
+	policies_hold(loaded);
+	if (!job_loaded_set(jobs, job, loaded))
+		log_info("job '%s' has its policy '%s' as it is now", job->name, loaded->source);
+}
+
 /* --- shortages -------------------------------------------------------------------------------- */
 
 void job_shortages_look(struct jobs *jobs, struct job *job)
@@ -291,6 +306,7 @@ void jobs_tick(struct jobs *jobs)
 		if (!job)
 			continue;
 		job_tick(jobs->parts.policies, job);
+		job_policy_catch_up(jobs, job);
 		job_shortages_look(jobs, job);
 	}
 	jobs_finish_ended(jobs);

@@ -4,18 +4,17 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "config/config.h"
 #include "daemon/description.h"
+#include "daemon/resolvers.h"
 #include "guard/guard.h"
 #include "policy/compile.h"
 #include "policy/load.h"
 
-#define RESOLV_CONF	"/etc/resolv.conf"
 /* A packet is judged within microseconds; the drain of records needs two turns of a second. */
 #define RETIRE_MS	3000
 
@@ -31,8 +30,7 @@ struct policies {
 	size_t count;
 	struct retired *retired;
 	size_t retired_count;
-	struct machine_dns dns;
-	struct timespec dns_changed;	/* of resolv.conf, as it was read */
+	struct resolvers resolvers;
 };
 
 /* --- one policy ------------------------------------------------------------------------------- */
@@ -49,7 +47,7 @@ static void loaded_free(struct loaded *loaded)
 static int image_make(const struct policies *policies, const struct policy *policy,
 		      struct diagnostics *diag, struct image **ret_image)
 {
-	return policy_compile(policy, &policies->dns, time(NULL), diag, ret_image);
+	return policy_compile(policy, &policies->resolvers.dns, time(NULL), diag, ret_image);
 }
 
 /* Is the number in use by any policy, or waiting to be given back? */
@@ -120,7 +118,7 @@ static void item_remove(struct policies *policies, struct loaded *loaded)
 	}
 }
 
-static struct loaded *item_find(const struct policies *policies, const char *source)
+struct loaded *policies_find(const struct policies *policies, const char *source)
 {
 	for (size_t i = 0; i < policies->count; i++) {
 		if (!policies->items[i]->replaced && !strcmp(policies->items[i]->source, source))
@@ -164,30 +162,6 @@ static int loaded_make(struct policies *policies, const char *source, struct dia
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-/* Returns whether resolv.conf is another than was read last. */
-static bool dns_read(struct policies *policies)
-{
-	struct stat status = {};
-	struct machine_dns dns = {};
-	int error;
-
-	stat(RESOLV_CONF, &status);
-	if (policies->dns_changed.tv_sec == status.st_mtim.tv_sec &&
-	    policies->dns_changed.tv_nsec == status.st_mtim.tv_nsec && status.st_mtim.tv_sec)
-		return false;
-	error = machine_dns_read(RESOLV_CONF, &dns);
-	if (error && error != -ENOENT) {
-		log_error("cannot read " RESOLV_CONF ": %s; the resolvers known before stay",
-			  strerror(-error));
-		return false;
-	}
-	policies->dns_changed = status.st_mtim;
-	if (!memcmp(&dns, &policies->dns, sizeof(dns)))
-		return false;
-	policies->dns = dns;
-	return true;
-}
-
 int policies_new(struct guard *guard, int folder_fd, struct policies **ret_policies)
 {
 	struct policies *policies = calloc(1, sizeof(*policies));
@@ -196,7 +170,7 @@ int policies_new(struct guard *guard, int folder_fd, struct policies **ret_polic
 		return -ENOMEM;
 	policies->guard = guard;
 	policies->folder_fd = folder_fd;
-	dns_read(policies);
+	resolvers_read(&policies->resolvers);
 	*ret_policies = policies;
 	return 0;
 }
@@ -215,7 +189,7 @@ void policies_free(struct policies *policies)
 int policies_get(struct policies *policies, const char *source, struct diagnostics *diag,
 		 struct loaded **ret_loaded)
 {
-	struct loaded *loaded = item_find(policies, source);
+	struct loaded *loaded = policies_find(policies, source);
 	int error = 0;
 
 	if (!loaded) {
@@ -273,14 +247,11 @@ void policies_hold(struct loaded *loaded)
 
 void policies_put(struct policies *policies, struct loaded *loaded)
 {
-	uint32_t number;
-
 	if (!loaded || --loaded->references || (loaded->named && !loaded->replaced))
 		return;
-	number = loaded->number;
 	item_remove(policies, loaded);
+	number_retire(policies, loaded->number);
 	loaded_free(loaded);
-	number_retire(policies, number);
 }
 
 static void orphan_retire(uint32_t number, const uint8_t hash[static IMAGE_HASH_LEN], void *context)
@@ -347,7 +318,7 @@ static int changes_read(struct policies *policies, const char *const *sources,
 		int error;
 
 		/* Many entries may name one policy: the first one counts. */
-		if (item_find(policies, *source) || source_is_named(sources, source, *source))
+		if (policies_find(policies, *source) || source_is_named(sources, source, *source))
 			continue;
 		error = loaded_make(policies, *source, diag, &changes[*ret_count].to);
 		if (!error)
@@ -360,30 +331,32 @@ static int changes_read(struct policies *policies, const char *const *sources,
 
 static void change_drop(struct policies *policies, struct change *change)
 {
-	uint32_t number = change->to->number;
-
+	number_retire(policies, change->to->number);
 	loaded_free(change->to);
-	number_retire(policies, number);
+}
+
+/* Whatever still has the old one then, also for lack of memory, keeps its number from others. */
+static void loaded_replace(struct policies *policies, struct loaded *from, struct loaded *to,
+			   policy_moved_fn moved, void *context)
+{
+	from->replaced = true;
+	policies_hold(from);
+	policies_hold(to);
+	moved(from, to, context);
+	policies_put(policies, from);
+	policies_put(policies, to);
 }
 
 static void change_make(struct policies *policies, struct change *change, policy_moved_fn moved,
 			void *context)
 {
-	struct loaded *from = change->from;
-
 	if (change_is_none(change) || item_add(policies, change->to)) {
 		change_drop(policies, change);
 		return;
 	}
 	change->to->named = true;	/* named_note() knows better */
-	if (!from)
-		return;
-	from->replaced = true;
-	policies_hold(from);
-	policies_hold(change->to);
-	moved(from, change->to, context);
-	policies_put(policies, from);
-	policies_put(policies, change->to);
+	if (change->from)
+		loaded_replace(policies, change->from, change->to, moved, context);
 }
 
 /* Which sources the configuration names now; one that no job uses either goes. */
@@ -411,7 +384,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	if (!changes)
 		return -ENOMEM;
 	count = 0;
-	dns_read(policies);
+	resolvers_read(&policies->resolvers);
 	error = changes_read(policies, sources, diag, changes, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (error)
@@ -424,28 +397,60 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	return error;
 }
 
+/*
+ * The same policy with another number. What is left of `from` names the rules of the old one, for
+ * jobs that have it still. Returns 0 or -ENOMEM, and nothing has changed.
+ */
+static int successor_make(struct policies *policies, struct loaded *from, uint32_t number,
+			  struct loaded **ret_to)
+{
+	struct loaded *to = calloc(1, sizeof(*to));
+	struct policy *names = NULL;
+	int error = -ENOMEM;
+
+	if (to)
+		*to = (struct loaded){
+			.source = strdup(from->source), .number = number,
+			.compiled = time(NULL), .named = from->named,
+		};
+	if (to && to->source)
+		error = description_read(policies->folder_fd, from->number, &names);
+	if (!error)
+		error = item_add(policies, to);
+	if (error) {
+		policy_free(names);
+		loaded_free(to);
+		return error;
+	}
+	to->policy = from->policy;
+	from->policy = names;
+	*ret_to = to;
+	return 0;
+}
+
 /* Compiles a policy again, as time and resolv.conf are now. Its old image is given back. */
 static void loaded_refresh(struct policies *policies, struct loaded *loaded,
 			   policy_moved_fn moved, void *context)
 {
 	_cleanup_image_ struct image *image = NULL;
 	struct diagnostics diag = { .out = stderr };
-	uint32_t before = loaded->number, number;
+	struct loaded *to = NULL;
+	uint32_t number = 0;
 	int error = image_make(policies, loaded->policy, &diag, &image);
 
 	if (!error)
 		error = number_get(policies, loaded->policy, image, &number);
+	if (!error && number != loaded->number)
+		error = successor_make(policies, loaded, number, &to);
 	if (error) {
 		log_error("%s: cannot compile the policy again: %s; it stays as it was",
 			  loaded->source, strerror(-error));
+		number_retire(policies, number);
 		return;
 	}
 	loaded->compiled = time(NULL);
-	if (number == before)
-		return;
-	loaded->number = number;
-	moved(loaded, loaded, context);
-	number_retire(policies, before);
+	if (to)
+		loaded_replace(policies, loaded, to, moved, context);
 }
 
 /* Has a rule's last day passed since the policy was compiled? */
@@ -478,7 +483,7 @@ static void retired_give_back(struct policies *policies)
 
 void policies_tick(struct policies *policies, policy_moved_fn moved, void *context)
 {
-	bool all = dns_read(policies);
+	bool all = resolvers_read(&policies->resolvers);
 	time_t now = time(NULL);
 
 	retired_give_back(policies);

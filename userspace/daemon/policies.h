@@ -18,7 +18,7 @@
 struct guard;
 struct policies;
 
-/* A policy in the kernel. Held by references; its number may change when DNS or a date does. */
+/* A policy in the kernel. Held by references. */
 struct loaded {
 	struct policy *policy;
 	char *source;			/* a preset's name, or a file's absolute path */
@@ -46,6 +46,9 @@ void policies_free(struct policies *policies);
 int policies_get(struct policies *policies, const char *source, struct diagnostics *diag,
 		 struct loaded **ret_loaded);
 
+/* The policy that policies_get() gives for `source`, without a reference; NULL: not loaded. */
+struct loaded *policies_find(const struct policies *policies, const char *source);
+
 /*
  * After a takeover: a reference to the policy that the predecessor loaded under `number`, with its
  * rules' names as far as they were written down. Never replaces what policies_get() gives.
@@ -56,7 +59,10 @@ int policies_adopt(struct policies *policies, const char *source, uint32_t numbe
 void policies_hold(struct loaded *loaded);
 void policies_put(struct policies *policies, struct loaded *loaded);
 
-/* `from` was replaced by `to` (or is `to`, with another number): jobs that have it must change. */
+/*
+ * `from` was replaced by `to`: jobs that have it must change. One that cannot keeps its reference,
+ * and with it the policy.
+ */
 typedef void (*policy_moved_fn)(struct loaded *from, struct loaded *to, void *context);
 
 /*

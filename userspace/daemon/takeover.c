@@ -9,6 +9,7 @@
  *	yes	none		any		never began, or ended: last counts, all given back
  *	yes	any		gone		it has ended: last counts, all given back
  *	no	any		there		it goes on, with a name made up and its policy
+ *	no	any		gone		sockets of its are open: it ends with the last
  *	no	none		-		tables without a job: removed
  */
 #include "daemon/jobs_internal.h"
@@ -119,12 +120,17 @@ static int job_make_up(struct takeover *takeover, const struct guard_found *foun
 	struct jobs *jobs = takeover->jobs;
 	const struct home *home = jobs->parts.home;
 	struct job *job = job_new(JOB_ATTACHED);
+	bool there;
 
 	if (!job)
 		return -ENOMEM;
 	job->number = found->job;
-	job->cgroup = found->cgroup_id ?
-		      cgroup_path_find(home->root_fd, "", found->cgroup_id) : strdup("/");
+	if (found->cgroup_id)
+		job->cgroup = cgroup_path_find(home->root_fd, "", found->cgroup_id);
+	there = job->cgroup;
+	/* One that is gone has no path, and may guard on: nobody guards the root. */
+	if (!there)
+		job->cgroup = strdup("/");
 	if (job->cgroup && cgroup_is_within(job->cgroup, home->path) && *home->path)
 		job->origin = JOB_WORKER;
 	job->policy_source = strdup(POLICY_UNKNOWN);
@@ -135,7 +141,7 @@ static int job_make_up(struct takeover *takeover, const struct guard_found *foun
 		return -ENOMEM;
 	}
 	jobs_add(jobs, job);
-	if (found->cgroup_id)
+	if (there)
 		log_error("%s is guarded, but no record says as which job: it goes on as '%s', "
 			  "with the policy that it has", job->cgroup, job->name);
 	return 0;

@@ -146,8 +146,11 @@ void guard_detach(struct guard *guard, uint32_t job);
  */
 bool guard_job_is_live(const struct guard *guard, uint32_t job);
 
-/* Removes the pins "run-TAG" below GUARD_PINS; none is fine. Returns 0 or -errno. */
-int guard_pins_remove(const char *tag);
+/*
+ * Removes the pins "run-TAG" below GUARD_PINS; none is fine. Pins that guard another cgroup than this
+ * one stay: a cgroup's name is no proof, since whoever makes one chooses it. Returns 0 or -errno.
+ */
+int guard_pins_remove(const char *tag, int cgroup_fd);
 
 /* Removes the pins "run-TAG" of dead owners that guard nothing any more. Returns 0 or -errno. */
 int guard_pins_collect(void);

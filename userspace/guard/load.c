@@ -175,11 +175,12 @@ static int state_make(struct guard *guard)
 	int error;
 
 	guard->jobs = malloc((guard->jobs_max + 1) * sizeof(*guard->jobs));
+	/* At once: whatever fails from here on, guard_close() looks at each. */
+	for (uint32_t job = 0; guard->jobs && job <= guard->jobs_max; job++)
+		guard->jobs[job] = guard_job_none;
 	guard->policies = calloc(guard->policies_max + 1, sizeof(*guard->policies));
 	if (!guard->jobs || !guard->policies)
 		return -ENOMEM;
-	for (uint32_t job = 0; job <= guard->jobs_max; job++)
-		guard->jobs[job] = guard_job_none;
 	descriptors_allow(guard->jobs_max);
 	error = values_map(guard->skeleton->maps.counters, (const void **)&guard->counters);
 	if (!error)

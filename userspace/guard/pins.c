@@ -54,17 +54,6 @@ int folder_remove(int parent_fd, const char *name)
 	return error;
 }
 
-int guard_pins_remove(const char *tag)
-{
-	_cleanup_close_ int fd = open(GUARD_PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char name[OWNER_TAG_SIZE + 8];
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -errno;
-	snprintf(name, sizeof(name), "run-%s", tag);
-	return folder_remove(fd, name);
-}
-
 uint64_t link_cgroup(int link_fd)
 {
 	struct bpf_link_info link = {};
@@ -75,8 +64,8 @@ uint64_t link_cgroup(int link_fd)
 	return link.cgroup.cgroup_id;
 }
 
-/* Is this pin a link whose cgroup is gone? The kernel then says 0 for its id. */
-static bool pin_is_dead(int folder_fd, const char *name)
+/* Is this pin a link to that cgroup, or to one that is gone, for whose id the kernel says 0? */
+static bool pin_is_of(int folder_fd, const char *name, uint64_t cgroup_id)
 {
 	struct bpf_link_info link = {};
 	uint32_t size = sizeof(link);
@@ -86,10 +75,12 @@ static bool pin_is_dead(int folder_fd, const char *name)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", folder_fd, name);
 	fd = bpf_obj_get(path);
 	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &link, &size) &&
-	       link.type == BPF_LINK_TYPE_CGROUP && link.cgroup.cgroup_id == 0;
+	       link.type == BPF_LINK_TYPE_CGROUP &&
+	       (!link.cgroup.cgroup_id || link.cgroup.cgroup_id == cgroup_id);
 }
 
-bool folder_is_dead(int parent_fd, const char *name)
+/* Do all pins below a folder guard that cgroup, or nothing? */
+static bool folder_is_of(int parent_fd, const char *name, uint64_t cgroup_id)
 {
 	_cleanup_directory_ DIR *directory = NULL;
 	struct dirent *entry;
@@ -97,14 +88,33 @@ bool folder_is_dead(int parent_fd, const char *name)
 	if (directory_open(parent_fd, name, &directory))
 		return false;
 	while ((entry = directory_next(directory))) {
-		bool dead = entry->d_type == DT_DIR ?
-			    folder_is_dead(dirfd(directory), entry->d_name) :
-			    pin_is_dead(dirfd(directory), entry->d_name);
+		bool is_of = entry->d_type == DT_DIR ?
+			     folder_is_of(dirfd(directory), entry->d_name, cgroup_id) :
+			     pin_is_of(dirfd(directory), entry->d_name, cgroup_id);
 
-		if (!dead)
+		if (!is_of)
 			return false;
 	}
 	return true;
+}
+
+bool folder_is_dead(int parent_fd, const char *name)
+{
+	return folder_is_of(parent_fd, name, 0);
+}
+
+int guard_pins_remove(const char *tag, int cgroup_fd)
+{
+	_cleanup_close_ int fd = open(GUARD_PINS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[OWNER_TAG_SIZE + 8];
+	struct stat status;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (fstat(cgroup_fd, &status))
+		return -errno;
+	snprintf(name, sizeof(name), "run-%s", tag);
+	return folder_is_of(fd, name, status.st_ino) ? folder_remove(fd, name) : 0;
 }
 
 int guard_pins_collect(void)

@@ -52,7 +52,7 @@ static int dead_remove(int parent_fd, const char *name, const char *tag, bool ke
 		return 0;
 	error = cgroup_kill(fd, KILL_WAIT_MS);
 	if (!error)
-		error = guard_pins_remove(tag);
+		error = guard_pins_remove(tag, fd);
 	if (!error)
 		error = cgroup_remove(parent_fd, name);
 	return error ? error : 1;
@@ -137,7 +137,7 @@ static void warden_run(const struct cgroup *cgroup, int pipe_fd, const char *tag
 
 	if (TEMP_FAILURE_RETRY(read(5, &word, 1)) == 1)
 		_exit(EXIT_SUCCESS);
-	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag) ||
+	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag, 4) ||
 	    cgroup_remove(3, cgroup->name))
 		_exit(EXIT_FAILURE);
 	_exit(EXIT_SUCCESS);
