@@ -270,12 +270,12 @@ static bool keys_ascend(const struct image *image)
 	return true;
 }
 
-Test(compile, a_hundred_thousand_names_and_prefixes_take_less_than_a_third_of_a_second)
+/* How long it takes, `make bench` says; what grows with the square of them would take hours. */
+Test(compile, takes_a_hundred_thousand_names_and_prefixes, .timeout = 60)
 {
 	_cleanup_policy_ struct policy *names = policy_new(100001), *prefixes = policy_new(100001);
 	_cleanup_image_ struct image *name_image = NULL, *prefix_image = NULL;
 	struct target target = { .protocol = IPPROTO_TCP, .port_low = 443, .port_high = 443 };
-	double start;
 
 	for (uint32_t i = 0; i < 100000; i++) {
 		snprintf(target.name, sizeof(target.name), "host%u.zone%u.example.com",
@@ -290,14 +290,8 @@ Test(compile, a_hundred_thousand_names_and_prefixes_take_less_than_a_third_of_a_
 		policy_rule_add(prefixes, LIST_ALLOW, &target);
 		target.kind = TARGET_NAME;
 	}
-	start = seconds();
 	name_image = compiled(names, NULL);
-	cr_log_info("100,000 names: %.3f s", seconds() - start);
-	cr_expect_lt(seconds() - start, 0.33);
-	start = seconds();
 	prefix_image = compiled(prefixes, NULL);
-	cr_log_info("100,000 prefixes: %.3f s", seconds() - start);
-	cr_expect_lt(seconds() - start, 0.33);
 	cr_expect_eq(name_image->name_count, 100000);
 	cr_expect(keys_ascend(name_image));
 	cr_expect(keys_ascend(prefix_image));
