@@ -217,18 +217,21 @@ uninstall-units:
 clean: ## remove what was built
 	rm -rf $(O)
 
-# The configuration is never written over, and only removed as it was installed. The man pages stand
+# The configuration is never written over, and only removed as it was installed; what rotates the
+# records is not written over either, but goes with the unit that it reloads. The man pages stand
 # beside the commands that they describe, since a test holds the two together; so do completions.
 MAN_PAGES := $(sort $(wildcard userspace/man/*.[1-8]))
 MAN_DIR ?= $(PREFIX)/share/man
 BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
 CONFIG := $(DESTDIR)$(SYSCONFDIR)/buildfence/config.yaml
+LOGROTATE := $(DESTDIR)$(SYSCONFDIR)/logrotate.d/buildfence
 
 .PHONY: install-files uninstall-files
 install: install-files
 install-files:
 	test -e $(CONFIG) || install -D -m 0644 policy/config/config.yaml $(CONFIG)
+	test -e $(LOGROTATE) || install -D -m 0644 userspace/systemd/buildfence.logrotate $(LOGROTATE)
 	install -d $(DESTDIR)$(PREFIX)/share/buildfence/config
 	install -m 0644 policy/config/config.yaml policy/config/README.md $(DESTDIR)$(PREFIX)/share/buildfence/config/
 	$(foreach page,$(MAN_PAGES),install -D -m 0644 $(page) $(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
@@ -238,6 +241,7 @@ install-files:
 uninstall: uninstall-files
 uninstall-files:
 	if cmp -s policy/config/config.yaml $(CONFIG); then rm -f $(CONFIG) && rmdir --ignore-fail-on-non-empty $(dir $(CONFIG)); fi
+	rm -f $(LOGROTATE)
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(DESTDIR)$(BASH_COMPLETION_DIR)/buildfence $(DESTDIR)$(ZSH_COMPLETION_DIR)/_buildfence
 

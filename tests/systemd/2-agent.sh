@@ -138,6 +138,21 @@ test_records_are_for_root_and_the_group_of_their_folder() {
 	[ "$(stat -c %a:%U:%G "$folder" "$RECORDS" | paste -sd' ')" = "2750:root:adm 640:root:adm" ] || fail "$(ls -la "$folder")"
 }
 
+# What /etc/logrotate.d/buildfence does, with logrotate itself where there is one.
+test_records_can_be_rotated_whatever_the_configuration() {
+	echo 'polcy: none' >>/etc/buildfence/config.yaml
+	if command -v logrotate >/dev/null; then
+		logrotate --force /etc/logrotate.d/buildfence || fail "logrotate fails"
+	else
+		mv "$RECORDS" "$RECORDS.1"
+		! systemctl reload buildfence.service 2>/dev/null || fail "a bad configuration was taken"
+	fi
+	[ -e "$RECORDS" ] || fail "no new file: $(ls -la "${RECORDS%/*}")"
+	property_is buildfence.service ActiveState active
+	sed -i '$d' /etc/buildfence/config.yaml
+	systemctl reload buildfence.service || fail "no reload"
+}
+
 test_a_jobs_cgroup_goes_when_its_last_process_ends() {
 	wait_until 30 no_job_cgroups || fail "left: $(echo /sys/fs/cgroup/system.slice/buildfence.service/*/)"
 }

@@ -23,15 +23,6 @@ static struct image *compiled(const struct policy *policy, const struct machine_
 	return image;
 }
 
-/* Of the processor, so that other work on the machine does not count. */
-static double seconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 Test(compile, a_reversed_name_ends_in_a_dot)
 {
 	uint8_t key[NAME_LEN] = {};

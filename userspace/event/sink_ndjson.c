@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Records for machines: what the README lists, in the names of ASIM's NetworkSession schema 0.2.7.
- * Every record has every field; what is not known is null. Text in events is escaped already.
+ * Records for machines, in the names of ASIM's NetworkSession schema 0.2.7; buildfence-records(5)
+ * has all of them. Every record has every field; what is not known is null. Text in events is
+ * escaped already.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * From the records of an audit run to the smallest policy that would have let it pass. Takes any
- * records of section "Records" in README, denials too; what no rule can allow, and what nobody
- * should allow without a second look (metadata, denied by rule), becomes a comment.
+ * records of buildfence-records(5), denials too; what no rule can allow, and what nobody should
+ * allow without a second look (metadata, denied by rule), becomes a comment.
  */
 #ifndef BUILDFENCE_SUGGEST_H
 #define BUILDFENCE_SUGGEST_H
