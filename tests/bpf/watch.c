@@ -41,10 +41,10 @@ Test(watch, a_worker_is_seen_with_its_start_and_cgroup)
 }
 
 /* Whoever sees it comes before its first instruction. */
-static void worker_seen_before_it_ran(const struct worker *worker, void *context)
+static bool worker_seen_before_it_ran(const struct worker *worker, void *context)
 {
-	worker_seen(worker, context);
 	cr_expect(!scene_is_done(context), "it ran before it was seen");
+	return worker_seen(worker, context);
 }
 
 Test(watch, a_worker_is_held_until_it_was_seen)
@@ -57,6 +57,30 @@ Test(watch, a_worker_is_held_until_it_was_seen)
 	usleep(50000);
 	cr_assert_eq(watch_read(scene.watch, worker_seen_before_it_ran, identity_seen, &scene), 0);
 	cr_expect_eq(scene.workers, 1);
+	scene_wait_unread(&scene, 1);
+}
+
+static bool worker_refused(const struct worker *worker, void *context)
+{
+	worker_seen(worker, context);
+	return false;
+}
+
+Test(watch, a_worker_that_may_not_go_on_stays_held_until_it_may)
+{
+	_cleanup_scene_ struct scene scene;
+
+	scene_make(&scene, 0);
+	scene.add = false;
+	scene_start(&scene, NULL, LISTENER, WORKER);
+	scene_wait_held(scene.pid, 1);
+	cr_assert_eq(watch_read(scene.watch, worker_refused, identity_seen, &scene), 0);
+	cr_assert_eq(watch_scan(scene.watch, worker_refused, &scene), 0);
+	usleep(50000);
+	cr_expect(!scene_is_done(&scene), "it went on");
+	cr_expect(scene.worker[0].held && scene.worker[1].held);
+	cr_assert_eq(watch_scan(scene.watch, worker_seen, &scene), 0);
+	cr_expect_eq(scene.workers, 3);
 	scene_wait_unread(&scene, 1);
 }
 

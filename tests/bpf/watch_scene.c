@@ -40,12 +40,12 @@ static bool is_of_scene(const struct scene *scene, pid_t pid)
 	return readlink(path, folder, sizeof(folder) - 1) > 0 && !strcmp(folder, scene->folder);
 }
 
-void worker_seen(const struct worker *worker, void *context)
+bool worker_seen(const struct worker *worker, void *context)
 {
 	struct scene *scene = context;
 
 	if (!is_of_scene(scene, worker->pid))
-		return;
+		return true;
 	if (scene->workers < SEEN_MAX)
 		scene->worker[scene->workers] = *worker;
 	scene->workers++;
@@ -56,6 +56,7 @@ void worker_seen(const struct worker *worker, void *context)
 
 		cr_expect(!error || error == -ESRCH, "%d", error);
 	}
+	return true;
 }
 
 void identity_seen(pid_t worker, const struct identity *identity, void *context)

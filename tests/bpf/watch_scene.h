@@ -37,7 +37,7 @@ struct scene {
 };
 
 /* Callbacks of the watch that fill a scene. */
-void worker_seen(const struct worker *worker, void *context);
+bool worker_seen(const struct worker *worker, void *context);
 void identity_seen(pid_t worker, const struct identity *identity, void *context);
 
 /* A copy of the shell, or a script, under this name in the scene's folder. */

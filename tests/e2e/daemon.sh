@@ -163,6 +163,15 @@ step() {
 }
 go() { exec {GO}<>"$CASE/go"; }
 
+# held: a process of the agent waits for the daemon.
+held() {
+	local pid
+	for pid in $(cat "$AGENT_CGROUP/cgroup.procs"); do
+		! grep -q '^State:.T' "/proc/$pid/status" 2>/dev/null || return 0
+	done
+	return 1
+}
+
 # socket_outlives CGROUP COMMAND...: a job there makes a UDP socket and is moved out of its cgroup, which
 # is then empty. COMMAND starts "$PYTHON $CASE/left.py" in it.
 socket_outlives() {

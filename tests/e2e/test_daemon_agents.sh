@@ -118,15 +118,6 @@ test_daemon_children_of_a_worker_are_moved_with_it() {
 	nothing_left
 }
 
-# held: a process of the agent waits for the daemon.
-held() {
-	local pid
-	for pid in $(cat "$AGENT_CGROUP/cgroup.procs"); do
-		! grep -q '^State:.T' "/proc/$pid/status" 2>/dev/null || return 0
-	done
-	return 1
-}
-
 # Nothing holds a worker forever: not a daemon that is killed, nor one that is stopped.
 test_daemon_a_held_worker_goes_on_whatever_becomes_of_the_daemon() {
 	local signal

@@ -16,7 +16,8 @@
 #include "watch/identity.h"
 #include "watch/watch.h"
 
-static void worker_take(const struct worker *worker, void *context)
+/* Returns whether the worker may go on. */
+static bool worker_take(const struct worker *worker, void *context)
 {
 	struct daemon *daemon = context;
 	const char *policy = config_policy_choose(daemon->config, worker->agent, worker->pool, NULL,
@@ -26,13 +27,14 @@ static void worker_take(const struct worker *worker, void *context)
 	int error = jobs_worker_begin(daemon->jobs, worker, policy, &job, &why);
 
 	if (error == -EALREADY || error == -ESRCH)
-		return;
+		return true;
 	if (error) {
-		log_error("process %d is a worker of '%s', but HAS NO JOB GUARD OF ITS OWN: %s; "
-			  "what guards its agent's cgroup holds for it", worker->pid,
-			  worker->kind->name, why ? why : strerror(-error));
+		log_error("process %d is a worker of '%s', but can be given no job: %s; %s, and is "
+			  "tried again every few seconds", worker->pid, worker->kind->name,
+			  why ? why : strerror(-error), worker->held ? "it stays stopped" :
+			  "it goes on WITHOUT A GUARD OF ITS OWN");
 		daemon->worker_waits = true;
-		return;
+		return false;
 	}
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
 	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
@@ -40,6 +42,7 @@ static void worker_take(const struct worker *worker, void *context)
 	if (error && error != -ESRCH)
 		log_error("job '%s' will have no name of its pipeline: %s", job->name,
 			  strerror(-error));
+	return true;
 }
 
 static const char *first_known(const char *one, const char *other)
@@ -68,9 +71,13 @@ static void identity_known(pid_t pid, const struct identity *identity, void *con
 void workers_read(void *context)
 {
 	struct daemon *daemon = context;
+	int error = daemon->watch ? watch_read(daemon->watch, worker_take, identity_known, daemon) :
+				    0;
 
-	if (daemon->watch)
-		watch_read(daemon->watch, worker_take, identity_known, daemon);
+	if (error && !daemon->worker_waits)
+		log_error("cannot look at every process that began: %s; who is a worker stays "
+			  "stopped, and is looked at again", strerror(-error));
+	daemon->worker_waits |= error != 0;
 }
 
 void workers_gone(int worker, void *context)
@@ -86,7 +93,8 @@ void workers_retry(struct daemon *daemon)
 	if (!daemon->worker_waits || !daemon->watch)
 		return;
 	daemon->worker_waits = false;
-	watch_scan(daemon->watch, worker_take, daemon);
+	if (watch_scan(daemon->watch, worker_take, daemon))
+		daemon->worker_waits = true;
 }
 
 static const struct agent_kind *kind_find(const struct config *config, const char *name)

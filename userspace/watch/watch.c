@@ -39,23 +39,25 @@ static uint64_t ticks_of(uint64_t ns)
 	return ns / (1000000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* A worker's parent, as it was at exec: by now it may be gone, or have another name. */
-static void worker_began(struct watch_call *call, const struct exec_event *event)
+/*
+ * A worker's parent, as it was at exec: by now it may be gone, or have another name. Returns whether
+ * the process may go on.
+ */
+static bool worker_began(struct watch_call *call, const struct exec_event *event)
 {
 	struct process parent = {
 		.pid = (pid_t)event->parent, .start_ticks = ticks_of(event->parent_start_ns),
 	};
 	struct process process = {
 		.pid = (pid_t)event->pid, .start_ticks = ticks_of(event->start_ns),
-		.parent = parent.pid,
+		.parent = parent.pid, .state = event->what & EXEC_HELD ? 'T' : 'R',
 	};
 	const struct agent_kind *kind;
 
 	memcpy(process.comm, event->name.comm, sizeof(process.comm));
 	memcpy(parent.comm, event->parent_name.comm, sizeof(parent.comm));
 	kind = worker_kind(call->watch, &process, &parent, false);
-	if (kind)
-		worker_report(call, &process, kind);
+	return !kind || worker_report(call, &process, kind);
 }
 
 static void child_began(struct watch_call *call, const struct exec_event *event)
@@ -78,16 +80,17 @@ static int event_read(void *context, void *bytes, size_t size)
 {
 	struct watch_call *call = ((struct watch *)context)->call;
 	struct exec_event event;
+	bool go_on = true;
 
 	if (size < sizeof(event))
 		return 0;
 	memcpy(&event, bytes, sizeof(event));
 	if (call && event.what & EXEC_WORKER)
-		worker_began(call, &event);
+		go_on = worker_began(call, &event);
 	if (call && event.what & EXEC_CHILD)
 		child_began(call, &event);
-	/* Whatever became of it. */
-	if (event.what & EXEC_HELD)
+	/* A child, whatever became of it: its worker's guard is around it. */
+	if (go_on && event.what & EXEC_HELD)
 		process_continue((pid_t)event.pid, ticks_of(event.start_ns));
 	return call && ++call->events == EVENTS_MAX ? -EAGAIN : 0;
 }

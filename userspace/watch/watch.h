@@ -4,9 +4,9 @@
  * (its cgroup, its policy) is the daemon's business; so is telling a worker from a process inside a
  * job that only bears its name, by the cgroup.
  *
- * A worker is held by the kernel (SIGSTOP) from its exec until worker_fn has returned for it, and
- * so is a child whose environment may be the identity: neither has run an instruction when it is
- * looked at. Where the kernel had to drop reports, and in a scan, nobody was held.
+ * A worker is held by the kernel (SIGSTOP) from its exec until worker_fn has let it go on, and so is
+ * a child whose environment may be the identity, until that was read: neither has run an instruction
+ * when it is looked at. Where the kernel had to drop reports, and in a scan, nobody was held.
  *
  * A worker is a process whose program bears the worker's name of a kind, and whose parent's program
  * bears the parent's. A program's name is what the kernel calls the process at exec: for a script
@@ -21,6 +21,7 @@
 #ifndef BUILDFENCE_WATCH_H
 #define BUILDFENCE_WATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -38,10 +39,15 @@ struct worker {
 	char *cgroup;			/* path from cgroup2's root */
 	char *agent;			/* NULL: not known, or only from the identity */
 	char *pool;
+	bool held;
 };
 
-/* Called for each worker that began. It may call watch_worker_add() and watch_worker_remove(). */
-typedef void (*worker_fn)(const struct worker *worker, void *context);
+/*
+ * Called for each worker that began. It may call watch_worker_add() and watch_worker_remove().
+ * Returns whether the worker may go on: one that is held stays so until a later search reports it
+ * again, and it may.
+ */
+typedef bool (*worker_fn)(const struct worker *worker, void *context);
 
 /*
  * Called once for each worker that was added, when it is known what it works on. `identity` is
@@ -63,7 +69,7 @@ typedef void (*identity_fn)(pid_t worker, const struct identity *identity, void 
  */
 int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_watch);
 
-/* NULL is fine. Nothing of the watch stays in the kernel; whom it holds goes on. */
+/* NULL is fine. Nothing of the watch stays in the kernel; who waits to be reported goes on. */
 void watch_close(struct watch *watch);
 
 /* Readable when watch_read() has something to do. Belongs to the watch. */
@@ -75,13 +81,14 @@ int watch_fd(const struct watch *watch);
  * something, /proc is searched instead: then a worker may be reported that was reported before.
  * Call it also once a second: a drop may come without anything that makes the descriptor readable.
  * A worker that has ended by now is no error and not reported. Returns 0, or -errno when something
- * was missed for lack of memory or /proc; the next call searches again.
+ * was missed for lack of memory or /proc; the next call searches again. Until then, a worker that is
+ * held stays so.
  */
 int watch_read(struct watch *watch, worker_fn worker, identity_fn identity, void *context);
 
 /*
- * Calls back for each worker that runs, as watch_read() does, and lets go on whom a watch held that
- * was killed. Returns 0 or -errno.
+ * Calls back for each worker that runs, as watch_read() does, also for who was not let go on. Lets
+ * go on whom a watch held that was killed. Returns 0 or -errno.
  */
 int watch_scan(struct watch *watch, worker_fn worker, void *context);
 

@@ -33,11 +33,12 @@ static bool is_below(const char *cgroup, const char *jobs)
 }
 
 static int worker_tell(struct watch_call *call, const struct process *process,
-		       const struct agent_kind *kind)
+		       const struct agent_kind *kind, bool *ret_go_on)
 {
 	_cleanup_free_ char *cgroup = NULL, *agent = NULL, *pool = NULL;
 	struct worker worker = {
 		.pid = process->pid, .start_ticks = process->start_ticks, .kind = kind,
+		.held = process->state == 'T',
 	};
 	struct process now;
 	int error;
@@ -58,31 +59,30 @@ static int worker_tell(struct watch_call *call, const struct process *process,
 	worker.cgroup = cgroup;
 	worker.agent = agent;
 	worker.pool = pool;
-	call->worker(&worker, call->context);
+	*ret_go_on = call->worker(&worker, call->context);
 	return 0;
 }
 
-void worker_report(struct watch_call *call, const struct process *process,
+bool worker_report(struct watch_call *call, const struct process *process,
 		   const struct agent_kind *kind)
 {
-	int error = worker_tell(call, process, kind);
+	bool go_on = true;
+	int error = worker_tell(call, process, kind, &go_on);
 
 	if (!error || error == -ESRCH)
-		return;
+		return go_on;
 	call->watch->search = true;
 	if (!call->error)
 		call->error = error;
+	return false;
 }
 
-/* Is it one that a watch holds: a worker, or a worker's child? */
-static bool may_be_held(const struct watch *watch, const struct process *process,
-			const struct process *parent, const struct agent_kind *kind)
+static bool is_workers_child(const struct watch *watch, const struct process *parent)
 {
 	struct process grandparent;
 
-	return process->state == 'T' &&
-	       (kind || (parent->parent && !process_look(parent->parent, &grandparent) &&
-			 worker_kind(watch, parent, &grandparent, true)));
+	return parent->parent && !process_look(parent->parent, &grandparent) &&
+	       worker_kind(watch, parent, &grandparent, true);
 }
 
 /* One process of a search. Never the last. */
@@ -90,6 +90,7 @@ static bool process_judge(const struct process *process, void *context)
 {
 	struct watch_call *call = context;
 	struct awaiting *awaiting = awaiting_find(call->watch, process->parent);
+	bool held = process->state == 'T', go_on;
 	const struct agent_kind *kind;
 	struct process parent;
 
@@ -98,10 +99,11 @@ static bool process_judge(const struct process *process, void *context)
 	if (call->identity && awaiting && awaiting->start_ticks == parent.start_ticks)
 		child_look(call, awaiting, process);
 	kind = worker_kind(call->watch, process, &parent, true);
-	if (kind)
-		worker_report(call, process, kind);
-	/* A watch that was killed has let nobody go on. */
-	if (!call->identity && may_be_held(call->watch, process, &parent, kind))
+	/* Where identities are asked for, a child that is held goes on when its report is read. */
+	go_on = kind ? worker_report(call, process, kind) :
+		       held && !call->identity && is_workers_child(call->watch, &parent);
+	/* A watch that was killed has let nobody go on; this one, whom it was told to keep. */
+	if (held && go_on)
 		process_continue(process->pid, process->start_ticks);
 	return false;
 }
