@@ -338,7 +338,7 @@ ParameterizedTestParameters(suggest, a_broken_line_is_an_error_with_its_number)
 	static struct broken_case cases[] = {
 		{ REACHED("a.example") "{\"Reason\":\n" REACHED("b.example"), -EINVAL, 1, 0,
 		  "e.ndjson:2:" },
-		{ REACHED("a.example") "{\"Reason\":", 0, 0, 1, "e.ndjson:2:" },
+		{ REACHED("a.example") "{\"Reason\":", 0, 0, 2, "e.ndjson:2:" },
 		{ "{}\n", -EINVAL, 1, 0, "Reason" },
 		{ "[]\n", -EINVAL, 1, 0, "Reason" },
 		{ "{\"Reason\":\"port\",\"DstPortNumber\":70000}\n", -EINVAL, 1, 0, "70000" },
