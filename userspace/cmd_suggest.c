@@ -17,19 +17,30 @@
 #define FOLD_LEAST	2
 #define FOLD_MOST	1000000
 
-enum { OPTION_FROM = 256, OPTION_FOLD };
+enum { OPTION_FROM = 256, OPTION_FOLD, OPTION_PRESET, OPTION_ALLOW };
 
 static const struct argp_option options[] = {
 	{ "from", OPTION_FROM, "EVENTS.ndjson", 0,
 	  "records of an audit run; default: standard input", 0 },
 	{ "fold", OPTION_FOLD, "N", 0,
 	  "make *.parent of N or more names below one parent, never above a registered domain", 0 },
+	{ NULL, 0, NULL, 0, "What the run had, if it was more than presets that are built in:", 1 },
+	{ "policy", 'p', "FILE", 0, "its policy", 1 },
+	{ "preset", OPTION_PRESET, "NAME", 0, "a preset that was added; may be given again", 1 },
+	{ "allow", OPTION_ALLOW, "TARGET", 0, "an entry that was added; may be given again", 1 },
+	{ "organization", 'o', "NAME", 0, "what filled {organization}", 1 },
 	{},
 };
 
+/* The lists have room for every argument. */
 struct arguments {
 	const char *from;
 	unsigned int fold;
+	struct policy_request run;
+	const char **presets;
+	const char **allow;
+	size_t preset_count;
+	size_t allow_count;
 };
 
 static error_t parse_option(int key, char *argument, struct argp_state *state)
@@ -49,6 +60,18 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 				   FOLD_LEAST, FOLD_MOST);
 		arguments->fold = (unsigned int)fold;
 		return 0;
+	case 'p':
+		arguments->run.file = argument;
+		return 0;
+	case OPTION_PRESET:
+		arguments->presets[arguments->preset_count++] = argument;
+		return 0;
+	case OPTION_ALLOW:
+		arguments->allow[arguments->allow_count++] = argument;
+		return 0;
+	case 'o':
+		arguments->run.organization = argument;
+		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected '%s'; did you mean --from '%s'?", argument, argument);
 		return EINVAL;
@@ -62,17 +85,27 @@ int cmd_suggest(int argc, char **argv)
 	static const struct argp argp = {
 		.options = options,
 		.parser = parse_option,
-		.doc = "Print the smallest policy that would have let an audit run's records pass.",
+		.doc = "Print the smallest policy that would have let an audit run pass.\v"
+		       "What the run's own policy allowed left no record. Presets that are built in are known by "
+		       "the records; anything else must be named as it was in `run`, or a warning says what is "
+		       "missing.",
 	};
+	_cleanup_free_ const char **presets = calloc((size_t)argc + 1, sizeof(*presets));
+	_cleanup_free_ const char **allow = calloc((size_t)argc + 1, sizeof(*allow));
+	struct arguments arguments = { .presets = presets, .allow = allow };
 	struct diagnostics diag = { .out = stderr };
 	struct suggest_options suggest_options = { .source = "standard input" };
-	struct arguments arguments = {};
 	_cleanup_fclose_ FILE *file = NULL;
 	int r;
 
+	if (!presets || !allow)
+		return EXIT_FAILURE;
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments))
 		return EX_USAGE;
 	suggest_options.fold = arguments.fold;
+	suggest_options.run = arguments.run;
+	suggest_options.run.presets = presets;
+	suggest_options.run.allow = allow;
 	if (arguments.from) {
 		suggest_options.source = arguments.from;
 		file = fopen(arguments.from, "re");

@@ -243,13 +243,59 @@ test_options_alone_make_a_policy() {
 		grep -q organization "$CASE/err" || fail "the preset does not work alone"
 }
 
+# suggested [OPTIONS]: makes $CASE/policy.yaml of the last run's records; what is said stands in $CASE/err.
+suggested() {
+	"$BUILDFENCE" suggest --from "$CASE/events" "$@" >"$CASE/suggested" 2>"$CASE/err" || fail "suggest failed"
+	mv "$CASE/suggested" "$CASE/policy.yaml"
+}
+
 test_what_an_audit_run_saw_can_be_suggested_and_is_enough() {
 	policy <<<'version: 1'
 	guarded --mode audit -- bash -c "$JOB tcp feed.example 8080 && $JOB udp 198.51.100.70 9999"
 	status_is 0
-	"$BUILDFENCE" suggest --from "$CASE/events" >"$CASE/policy.yaml" 2>"$CASE/err" || fail "suggest failed"
+	suggested
 	guarded --mode enforce -- bash -c "$JOB tcp feed.example 8080 && $JOB udp 198.51.100.70 9999"
 	status_is 0
 	guarded --mode enforce -- $JOB tcp $EVIL4 8080
+	status_is_not 0
+}
+
+# What the run's own policy allows leaves no record, and the suggested one must allow it too.
+test_what_an_audit_run_of_the_default_policy_did_passes_under_what_is_suggested() {
+	local job=": >/dev/tcp/dev.azure.com/443 && $JOB tcp feed.example 8080"
+	in_agent "$BUILDFENCE" run --mode audit --events "$CASE/events" -- bash -c "$job" >"$CASE/out" 2>"$CASE/err" ||
+		fail "the audit run failed"
+	not_recorded DstFQDN=dev.azure.com
+	suggested
+	[ ! -s "$CASE/err" ] || fail "suggest has doubts"
+	guarded --mode enforce --fail-on-violation -- bash -c "$job"
+	status_is 0
+	[ ! -s "$CASE/events" ] || fail "something was refused"
+	guarded --mode enforce -- $JOB tcp $EVIL4 8080
+	status_is_not 0
+}
+
+test_an_audit_run_under_a_file_is_suggested_from_with_that_file() {
+	local job="$JOB tcp feed.example 8080 && $JOB tcp other.example 8080"
+	policy <<-END
+	version: 1
+	mode: audit
+	allow: [ "tcp://feed.example:8080" ]
+	END
+	guarded -- bash -c "$job"
+	status_is 0
+	cp "$CASE/events" "$CASE/audited"
+	mv "$CASE/policy.yaml" "$CASE/base.yaml"
+	suggested
+	says "what the run's policy 'policy' allowed left no record"
+	guarded -- $JOB tcp feed.example 8080
+	status_is_not 0
+	mv "$CASE/audited" "$CASE/events"
+	mv "$CASE/base.yaml" "$CASE/policy.yaml"
+	suggested --policy "$CASE/policy.yaml"
+	[ ! -s "$CASE/err" ] || fail "suggest has doubts"
+	guarded --fail-on-violation -- bash -c "$job"
+	status_is 0
+	guarded -- $JOB tcp $EVIL4 8080
 	status_is_not 0
 }

@@ -177,7 +177,7 @@ Test(lines, attempts_that_could_not_be_kept_apart_say_so)
 			 "blocked  attempts that could not be kept apart  port not allowed (x9)\n");
 }
 
-Test(lines, a_flood_of_different_attempts_is_summed_up)
+static void flood_is_summed_up(unsigned int flags, const char *sum)
 {
 	struct event event = event_made("", REASON_NOT_ALLOWED, HOOK_CONNECT);
 	char text[16384];
@@ -187,6 +187,7 @@ Test(lines, a_flood_of_different_attempts_is_summed_up)
 
 	cr_assert_eq(pipe(ends), 0);
 	cr_assert_eq(sink_text_open(ends[1], false, &sink), 0);
+	event.refusal.flags = (__u8)flags;
 	for (int i = 0; i < 1000; i++)
 		sink_event(sink, &event);
 	sink_close(sink);
@@ -197,5 +198,11 @@ Test(lines, a_flood_of_different_attempts_is_summed_up)
 	for (const char *byte = text; *byte; byte++)
 		lines += *byte == '\n';
 	cr_expect_eq(lines, 51);
-	cr_expect_not_null(strstr(text, "\nblocked  950 more attempts"));
+	cr_expect_not_null(strstr(text, sum), "%s", text);
+}
+
+Test(lines, a_flood_of_different_attempts_is_summed_up)
+{
+	flood_is_summed_up(0, "\nblocked  950 more attempts");
+	flood_is_summed_up(REFUSAL_AUDIT, "\nwould block  950 more attempts");
 }

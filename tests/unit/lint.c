@@ -71,7 +71,21 @@ Test(lint, a_doubtful_entry_gets_one_warning_at_its_place)
 		{ "https://*.co.uk", "2:5: warning: 'https://*.co.uk': anyone can register a name below co.uk" },
 		{ "https://*foo", "2:5: warning: 'https://*foo': covers names of any domain" },
 		{ "https://dev.azure.com", "2:5: warning: 'https://dev.azure.com': dev.azure.com serves everybody's accounts" },
-		{ "https://*.azure.com", "2:5: warning: 'https://*.azure.com': dev.azure.com serves everybody's" },
+		{ "https://*.azure.com", "2:5: warning: 'https://*.azure.com': anyone can register a name below cloudapp.azure.com" },
+		{ "https://*.dev.azure.com", "2:5: warning: 'https://*.dev.azure.com': dev.azure.com serves" },
+		{ "https://pkgs.dev.azure.com", "2:5: warning: 'https://pkgs.dev.azure.com': dev.azure.com serves" },
+		{ "ssh://ssh.dev.azure.com", "2:5: warning: 'ssh://ssh.dev.azure.com': dev.azure.com serves" },
+		{ "ssh://vs-ssh.visualstudio.com", "2:5: warning: 'ssh://vs-ssh.visualstudio.com': vs-ssh.visualstudio.com serves" },
+		{ "https://*.vsblob.visualstudio.com", "2:5: warning: 'https://*.vsblob.visualstudio.com': anyone can register a name below vsblob.visualstudio.com" },
+		{ "https://*.pkgs.visualstudio.com", "2:5: warning: 'https://*.pkgs.visualstudio.com': anyone can" },
+		{ "https://*.westeurope.cloudapp.azure.com", "2:5: warning: 'https://*.westeurope.cloudapp.azure.com': anyone can" },
+		{ "https://*.servicebus.windows.net", "2:5: warning: 'https://*.servicebus.windows.net': anyone can" },
+		{ "https://api.github.com", "2:5: warning: 'https://api.github.com': github.com serves" },
+		{ "https://*.github.com", "2:5: warning: 'https://*.github.com': github.com serves" },
+		{ "https://registry-1.docker.io", "2:5: warning: 'https://registry-1.docker.io': registry-1.docker.io serves" },
+		{ "https://*.docker.io", "2:5: warning: 'https://*.docker.io': registry-1.docker.io serves" },
+		{ "https://ghcr.io", "2:5: warning: 'https://ghcr.io': ghcr.io serves" },
+		{ "https://gitlab.com", "2:5: warning: 'https://gitlab.com': gitlab.com serves" },
 		{ "https://github.com", "2:5: warning: 'https://github.com': github.com serves everybody's" },
 		{ "https://raw.githubusercontent.com", "2:5: warning: 'https://raw.githubusercontent.com': githubusercontent.com serves" },
 	};
@@ -93,7 +107,9 @@ Test(lint, an_ordinary_entry_gets_none)
 		"tcp://[2001:db8::]/32:443", "udp://192.0.2.1:123", "any://192.0.2.0/24",
 		"tcp://192.0.2.1:50-60", "{ to: a.example, expires: 2026-12-31 }",
 		"https://myaccount.blob.core.windows.net", "https://*.myaccount.blob.core.windows.net",
-		"https://*.dev.azure.com", "https://api.github.com", "https://*.corp.internal",
+		"https://download.agent.dev.azure.com", "https://*.agent.dev.azure.com",
+		"https://contoso.vsblob.visualstudio.com", "https://*.vm.westeurope.cloudapp.azure.com",
+		"https://auth.docker.io", "https://*.corp.internal",
 		"tcp://168.63.129.16:8080", "https://169.254.1.1",
 	};
 
@@ -170,6 +186,27 @@ Test(lint, a_rule_that_a_preset_has_is_told_at_the_file_s)
 
 	cr_expect(strstr(messages,
 			 "job.yaml:3:5: warning: 'https://proxy.golang.org': says the same as 'https://proxy.golang.org' in preset go"), "%s", messages);
+}
+
+/* Nobody can edit a preset: that it reaches a service for everybody is worth one line, not seven. */
+Test(lint, a_preset_gets_one_warning_for_each_service)
+{
+	static const struct { const char *policy; unsigned int count; } rows[] = {
+		{ "presets: [azure-devops]\n", 4 },	/* dev, visualstudio, vs-ssh, blob */
+		{ "presets: [github]\n", 2 },
+		{ "presets: [docker-hub]\n", 1 },
+		{ "presets: [azure-devops, github]\n", 6 },
+		{ "allow: [ https://github.com, https://api.github.com ]\n", 2 },
+		/* The first of a preset's may be denied: then the next one is told. */
+		{ "presets: [github]\ndeny: [ github.com ]\n", 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned int count;
+		_cleanup_free_ char *messages = warnings_of(rows[i].policy, &count);
+
+		cr_expect_eq(count, rows[i].count, "%s: %s", rows[i].policy, messages);
+	}
 }
 
 Test(lint, cutting_a_piece_out_of_a_preset_takes_its_warning_away)

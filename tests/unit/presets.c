@@ -80,6 +80,17 @@ ParameterizedTest(struct name_case *c, presets, azure_devops_holds_what_agents_n
 		     c->port);
 }
 
+Test(presets, java_holds_where_gradle_s_plugins_are_and_nobody_else_s_place)
+{
+	_cleanup_policy_ struct policy *policy = preset_load("java", NULL);
+
+	cr_assert(name_explain(policy, "plugins.gradle.org", 443).allowed);
+	cr_assert(name_explain(policy, "plugins-artifacts.gradle.org", 443).allowed);
+	cr_assert(name_explain(policy, "services.gradle.org", 443).allowed);
+	/* Where services.gradle.org redirects: a policy of one's own may name it. */
+	cr_assert_not(name_explain(policy, "github.com", 443).allowed);
+}
+
 Test(presets, the_agent_s_metadata_call_is_expected_and_stays_denied)
 {
 	_cleanup_policy_ struct policy *policy = preset_load("azure-devops", NULL);

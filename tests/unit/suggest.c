@@ -173,6 +173,20 @@ ParameterizedTestParameters(suggest, names_fold_only_as_far_as_one_owner_reaches
 		{ REACHED("a.core.windows.net") REACHED("b.core.windows.net"), 2,
 		  ALLOW
 		  "  - \"https://a.core.windows.net\"\n  - \"https://b.core.windows.net\"\n" },
+		{ REACHED("a.westeurope.cloudapp.azure.com") REACHED("b.westeurope.cloudapp.azure.com"), 2,
+		  ALLOW "  - \"https://a.westeurope.cloudapp.azure.com\"\n"
+			"  - \"https://b.westeurope.cloudapp.azure.com\"\n" },
+		{ REACHED("a.dev.azure.com") REACHED("b.dev.azure.com"), 2,
+		  ALLOW "  - \"https://a.dev.azure.com\"\n  - \"https://b.dev.azure.com\"\n" },
+		{ REACHED("a.vsblob.visualstudio.com") REACHED("b.vsblob.visualstudio.com"), 2,
+		  ALLOW "  - \"https://a.vsblob.visualstudio.com\"\n"
+			"  - \"https://b.vsblob.visualstudio.com\"\n" },
+		{ REACHED("api.github.com") REACHED("gist.github.com"), 2,
+		  ALLOW "  - \"https://api.github.com\"\n  - \"https://gist.github.com\"\n" },
+		{ REACHED("auth.docker.io") REACHED("registry-1.docker.io"), 2,
+		  ALLOW "  - \"https://auth.docker.io\"\n  - \"https://registry-1.docker.io\"\n" },
+		{ REACHED("a.x.vm.example.com") REACHED("b.x.vm.example.com"), 2,
+		  ALLOW "  - \"https://*.x.vm.example.com\"\n" },
 		{ REACHED("a.internal") REACHED("b.internal"), 2,
 		  ALLOW "  - \"https://a.internal\"\n  - \"https://b.internal\"\n" },
 	};
@@ -324,7 +338,7 @@ ParameterizedTestParameters(suggest, a_broken_line_is_an_error_with_its_number)
 	static struct broken_case cases[] = {
 		{ REACHED("a.example") "{\"Reason\":\n" REACHED("b.example"), -EINVAL, 1, 0,
 		  "e.ndjson:2:" },
-		{ REACHED("a.example") "{\"Reason\":", 0, 0, 1, "e.ndjson:2:" },
+		{ REACHED("a.example") "{\"Reason\":", 0, 0, 2, "e.ndjson:2:" },
 		{ "{}\n", -EINVAL, 1, 0, "Reason" },
 		{ "[]\n", -EINVAL, 1, 0, "Reason" },
 		{ "{\"Reason\":\"port\",\"DstPortNumber\":70000}\n", -EINVAL, 1, 0, "70000" },

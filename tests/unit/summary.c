@@ -58,6 +58,40 @@ Test(summary, expected_refusals_are_no_violations)
 	cr_expect_null(strstr(text, "\nBlocked\n"));
 }
 
+/* Nothing was refused, so nothing may say that it was. */
+Test(summary, an_audit_run_is_told_as_one)
+{
+	static const struct job_counters counters = {
+		.learn_full = 1, .questions_full = 2, .peers_full = 3, .out_of_memory = 4,
+	};
+	struct event event = event_made("telemetry.example", REASON_NOT_ALLOWED, HOOK_CONNECT);
+	_cleanup_summary_ struct summary *summary = NULL;
+	struct event_job job = job_made;
+	_cleanup_free_ char *text = NULL;
+
+	job.mode = MODE_AUDIT;
+	cr_assert_eq(summary_new(&job, &summary), 0);
+	event.refusal.flags = REFUSAL_EXPECTED | REFUSAL_AUDIT;
+	summary_event(summary, &event);
+	event.refusal.flags = REFUSAL_AUDIT;
+	for (unsigned int i = 0; i < 5000; i++) {
+		event.refusal.dport = (__u16)(1 + i);
+		summary_event(summary, &event);
+	}
+	summary_counters(summary, &counters);
+	text = summary_text(summary, SUMMARY_TEXT);
+	cr_expect_not_null(strstr(text, "(audit): 0 destinations reached, 5000 attempts would have been blocked"));
+	cr_expect_not_null(strstr(text, "\nWould have been blocked\n"));
+	cr_expect_not_null(strstr(text, "\nWould have been blocked, as expected\n       1  telemetry"), "%s", text);
+	cr_expect_not_null(strstr(text, "905 attempts are in no line above"));
+	cr_expect_not_null(strstr(text, "1 addresses were not learned because the job's table was full: connections to them would have been refused\n"));
+	cr_expect_not_null(strstr(text, "2 DNS questions would have been refused because"));
+	cr_expect_not_null(strstr(text, "3 datagrams would have been refused because"));
+	cr_expect_not_null(strstr(text, "4 packets could not be judged"));
+	cr_expect_null(strstr(text, "Blocked"), "%s", text);
+	cr_expect_null(strstr(text, "were refused"), "%s", text);
+}
+
 Test(summary, an_inbound_callers_own_port_makes_no_row_of_its_own)
 {
 	struct event event = event_made("", REASON_INBOUND, HOOK_INGRESS);

@@ -2,7 +2,7 @@
 /*
  * Names folded into wildcards: only when asked, and only as far as one owner reaches. The public
  * suffix list says where that is, its private section included (github.io, azurewebsites.net), and
- * a list of our own what it lacks.
+ * policy/tenants.h what it lacks.
  */
 #include <errno.h>
 #include <libpsl.h>
@@ -12,9 +12,6 @@
 #include "base/text.h"
 #include "need.h"
 #include "policy/tenants.h"
-
-/* Shared too: the first by machines of all customers, the second by services of the platform. */
-static const char *const azure_domains[] = { "cloudapp.azure.com", "dev.azure.com" };
 
 static void psl_release(psl_ctx_t **psl)
 {
@@ -88,30 +85,14 @@ static bool same_owner(const psl_ctx_t *psl, const struct need *need, unsigned i
 	return domain && label_count(domain) <= labels;
 }
 
-/* Would a wildcard below this parent reach into the domain? */
-static bool reaches_into(const char *parent, const char *domain)
+/* Would a wildcard below this parent cover names of strangers? */
+static bool is_shared(const psl_ctx_t *psl, const char *parent)
 {
-	size_t len = strlen(parent), domain_len = strlen(domain);
-	const char *tail;
+	struct target below = { .match = NAME_BELOW };
+	const char *owner;
 
-	if (domain_len < len)
-		return false;
-	tail = domain + domain_len - len;
-	return !strcmp(tail, parent) && (domain_len == len || tail[-1] == '.');
-}
-
-/* Would a wildcard below this parent reach into a domain that everyone shares? */
-static bool is_shared(const char *parent)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(tenant_domains); i++) {
-		if (reaches_into(parent, tenant_domains[i]))
-			return true;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(azure_domains); i++) {
-		if (reaches_into(parent, azure_domains[i]))
-			return true;
-	}
-	return false;
+	text_copy(below.name, sizeof(below.name), parent);
+	return tenant_domain_find(&below, psl, &owner) || shared_service_find(&below);
 }
 
 static void need_widen(struct need *need, unsigned int labels)
@@ -138,7 +119,7 @@ static void fold_parent(const psl_ctx_t *psl, struct need **names, size_t count,
 		different += strcmp(before, names[i]->target.name) != 0;
 		before = names[i]->target.name;
 	}
-	if (different < least || is_shared(name_tail(names[0]->target.name, labels)))
+	if (different < least || is_shared(psl, name_tail(names[0]->target.name, labels)))
 		return;
 	for (size_t i = 0; i < count; i++) {
 		if (is_below(names[i], labels))

@@ -14,6 +14,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "base/text.h"
+#include "event/basis.h"
 #include "event/names.h"
 #include "policy/load.h"
 
@@ -182,7 +183,8 @@ static const char *record_objection(const struct record *record)
 	return "refused for a reason that this version does not know";
 }
 
-int need_read(const char *line, size_t len, struct need *ret_need, char ret_error[static 256])
+int need_read(const char *line, size_t len, struct bases *bases, struct need *ret_need,
+	      char ret_error[static 256])
 {
 	_cleanup_(json_release) json_t *json = NULL;
 	struct record record;
@@ -207,6 +209,9 @@ int need_read(const char *line, size_t len, struct need *ret_need, char ret_erro
 			 record.port);
 		return -EINVAL;
 	}
+	r = bases_note(bases, record_text(json, "PolicyName"), record_text(json, "PolicyHash"));
+	if (r)
+		return r;
 	attempts = record_number(json, "EventCount");
 	need.attempts = attempts > 0 ? (uint64_t)attempts : 1;
 	why = record_objection(&record);

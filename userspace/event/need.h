@@ -32,11 +32,14 @@ struct needs {
 	size_t capacity;
 };
 
+struct bases;
+
 /*
- * Reads one record. Returns 0 with *ret_need to be cleared by need_clear(), -EINVAL with what is
- * wrong in ret_error, or -ENOMEM.
+ * Reads one record, and notes its policy. Returns 0 with *ret_need to be cleared by need_clear(),
+ * -EINVAL with what is wrong in ret_error, or -ENOMEM.
  */
-int need_read(const char *line, size_t len, struct need *ret_need, char ret_error[static 256]);
+int need_read(const char *line, size_t len, struct bases *bases, struct need *ret_need,
+	      char ret_error[static 256]);
 
 void need_clear(struct need *need);
 

@@ -20,8 +20,10 @@ struct sink_text {
 	int fd;
 	bool colour;
 	unsigned int lines;	/* since the last tick */
-	uint64_t left_out;	/* attempts, since the last tick */
+	uint64_t left_out[2];	/* attempts, since the last tick; [1]: let through, in audit mode */
 };
+
+static const char *const verbs[2] = { "blocked", "would block" };
 
 bool colour_wanted(int fd)
 {
@@ -47,17 +49,17 @@ static int text_event(struct sink *sink, const struct event *event)
 	_cleanup_text_ struct text line = {};
 	bool audit = event->kept_apart ? event->refusal.flags & REFUSAL_AUDIT :
 					 event->job->mode == MODE_AUDIT;
-	const char *verb = audit ? "would block" : "blocked";
 
 	if (text_sink->lines == LINES_PER_SECOND) {
-		text_sink->left_out += event->count;
+		text_sink->left_out[audit] += event->count;
 		return 0;
 	}
 	text_sink->lines++;
 	if (text_sink->colour)
-		text_printf(&line, "\033[%sm%s\033[0m  ", audit ? "33" : "1;31", verb);
+		text_printf(&line, "\033[%sm%s\033[0m  ", audit ? "33" : "1;31",
+			    verbs[audit]);
 	else
-		text_printf(&line, "%s  ", verb);
+		text_printf(&line, "%s  ", verbs[audit]);
 	sentence_who(event, &line);
 	text_printf(&line, "  ");
 	sentence_why(event, &line);
@@ -69,14 +71,17 @@ static int text_event(struct sink *sink, const struct event *event)
 static void text_tick(struct sink *sink)
 {
 	struct sink_text *text_sink = (struct sink_text *)sink;
-	_cleanup_text_ struct text line = {};
 
-	if (text_sink->left_out) {
-		text_printf(&line, "blocked  %llu more attempts, not shown one by one",
-			    (unsigned long long)text_sink->left_out);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		_cleanup_text_ struct text line = {};
+
+		if (!text_sink->left_out[i])
+			continue;
+		text_printf(&line, "%s  %llu more attempts, not shown one by one", verbs[i],
+			    (unsigned long long)text_sink->left_out[i]);
 		line_write(text_sink, &line);
+		text_sink->left_out[i] = 0;
 	}
-	text_sink->left_out = 0;
 	text_sink->lines = 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Collects what a job needed, leaves out what other entries cover, and prints a policy. need.c
- * reads the records, fold.c makes wildcards.
+ * reads the records, fold.c makes wildcards, basis.c knows what the run's policy allowed.
  */
 #include "suggest.h"
 
@@ -12,7 +12,9 @@
 
 #include "base/cleanup.h"
 #include "base/text.h"
+#include "basis.h"
 #include "need.h"
+#include "policy/write.h"
 
 /* Processes named behind an entry; the others are counted. */
 #define PROCESSES_SHOWN	3
@@ -22,7 +24,7 @@
  * what stands before it is still good.
  */
 static int needs_read(FILE *records, const struct suggest_options *options,
-		      struct diagnostics *diag, struct needs *needs)
+		      struct diagnostics *diag, struct bases *bases, struct needs *needs)
 {
 	_cleanup_free_ char *line = NULL;
 	size_t capacity = 0;
@@ -38,7 +40,7 @@ static int needs_read(FILE *records, const struct suggest_options *options,
 		number++;
 		if (line[strspn(line, " \t\r\n")] == '\0' && (size_t)len == strlen(line))
 			continue;
-		r = need_read(line, (size_t)len, &need, error);
+		r = need_read(line, (size_t)len, bases, &need, error);
 		if (r == -EINVAL && !whole) {
 			diagnostics_warning(diag, options->source, number, 1,
 					    "the last line is cut off and left out");
@@ -195,27 +197,59 @@ static void kind_write(const struct needs *needs, enum need_kind kind, const cha
 	}
 }
 
-static void policy_write(const struct needs *needs, FILE *out)
+/* One list: the run's own rules, and behind them what else it needed. */
+static int list_write(const struct needs *needs, const struct policy *rules, enum need_kind kind,
+		      FILE *out)
 {
-	bool allow = needs->count && needs->items[0].kind == NEED_ALLOW;
+	bool inbound = kind == NEED_INBOUND;
+	enum rule_list list = inbound ? LIST_INBOUND : LIST_ALLOW;
+	const char *heading = inbound ? "inbound:\n  allow:\n" : "allow:\n";
+
+	if (rules && policy_has_rules(rules, list)) {
+		int r = policy_write_rules(rules, list, out);
+
+		if (r)
+			return r;
+		heading = inbound ? "    # Needed besides:\n" : "  # Needed besides:\n";
+	} else if (!inbound && !(needs->count && needs->items[0].kind == NEED_ALLOW)) {
+		fputs("allow: []\n", out);
+	}
+	kind_write(needs, kind, heading, inbound ? "    " : "  ", out);
+	return 0;
+}
+
+static int policy_write(const struct needs *needs, const struct bases *bases, FILE *out)
+{
+	int r;
 
 	fputs("# What an audit run needed, by `buildfence suggest`. Read each line before use:\n"
-	      "# what a poisoned step asked for stands here too.\n"
-	      "version: 1\n", out);
-	if (!allow)
-		fputs("allow: []\n", out);
-	kind_write(needs, NEED_ALLOW, "allow:\n", "  ", out);
-	kind_write(needs, NEED_INBOUND, "inbound:\n  allow:\n", "    ", out);
+	      "# what a poisoned step asked for stands here too.\n", out);
+	bases_write_gaps(bases, out);
+	fputs("version: 1\n", out);
+	bases_write_presets(bases, out);
+	if (bases->rules)
+		policy_write_settings(bases->rules, out);
+	r = list_write(needs, bases->rules, NEED_ALLOW, out);
+	if (!r && bases->rules)
+		r = policy_write_rules(bases->rules, LIST_DENY, out);
+	if (!r)
+		r = list_write(needs, bases->rules, NEED_INBOUND, out);
+	if (!r && bases->rules)
+		r = policy_write_rules(bases->rules, LIST_EXPECTED, out);
 	kind_write(needs, NEED_NOTE, "# Not allowed by the entries above:\n", "", out);
+	return r;
 }
 
 int suggest(FILE *records, const struct suggest_options *options, struct diagnostics *diag,
 	    FILE *out)
 {
 	_cleanup_(needs_clear) struct needs needs = {};
+	_cleanup_(bases_clear) struct bases bases = {};
 	int r;
 
-	r = needs_read(records, options, diag, &needs);
+	r = needs_read(records, options, diag, &bases, &needs);
+	if (!r)
+		r = bases_resolve(&bases, &options->run, options->source, diag);
 	if (!r)
 		r = questions_drop(&needs);
 	if (!r && options->fold)
@@ -229,6 +263,5 @@ int suggest(FILE *records, const struct suggest_options *options, struct diagnos
 		return r;
 	if (needs.count)
 		qsort(needs.items, needs.count, sizeof(*needs.items), need_order);
-	policy_write(&needs, out);
-	return 0;
+	return policy_write(&needs, &bases, out);
 }

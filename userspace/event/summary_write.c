@@ -114,20 +114,51 @@ static void head_write(const struct summary *summary, enum summary_format format
 	fprintf(out, ".\n");
 }
 
-static void counter_write(const char *text, uint64_t count, FILE *out)
+/* One line "COUNT TEXT" in the mode's words; none for 0. */
+static void counter_write(const struct summary *summary, uint64_t count, const char *enforced,
+			  const char *audited, FILE *out)
 {
 	if (count)
-		fprintf(out, "%" PRIu64 " %s\n", count, text);
+		fprintf(out, "%" PRIu64 " %s\n", count,
+			summary->job->mode == MODE_AUDIT ? audited : enforced);
+}
+
+static void counters_write(const struct summary *summary, FILE *out)
+{
+	const struct job_counters *counters = &summary->counters;
+
+	counter_write(summary, summary->refused.others,
+		      "refused attempts are in no line above: too many different ones",
+		      "attempts are in no line above: too many different ones", out);
+	counter_write(summary, summary->reached.others + counters->reached_full,
+		      "connections are in no line above: too many different destinations",
+		      "connections are in no line above: too many different destinations", out);
+	counter_write(summary, counters->learn_full,
+		      "addresses were not learned because the job's table was full: "
+		      "connections to them were refused",
+		      "addresses were not learned because the job's table was full: "
+		      "connections to them would have been refused", out);
+	counter_write(summary, counters->questions_full,
+		      "DNS questions were refused because the job's table was full",
+		      "DNS questions would have been refused because the job's table was full",
+		      out);
+	counter_write(summary, counters->peers_full,
+		      "datagrams were refused because the job's table of peers was full",
+		      "datagrams would have been refused because the job's table of peers was full",
+		      out);
+	counter_write(summary, counters->out_of_memory,
+		      "packets were refused because the kernel had no memory to judge them",
+		      "packets could not be judged because the kernel had no memory", out);
 }
 
 void summary_write(const struct summary *summary, enum summary_format format, FILE *out)
 {
-	const struct job_counters *counters = &summary->counters;
+	bool audit = summary->job->mode == MODE_AUDIT;
 	const struct part parts[] = {
 		{ "Reached", &summary->reached, false },
-		{ summary->job->mode == MODE_AUDIT ? "Would have been blocked" : "Blocked",
-		  &summary->refused, false },
-		{ "Blocked as expected", &summary->refused, true },
+		{ audit ? "Would have been blocked" : "Blocked", &summary->refused, false },
+		{ audit ? "Would have been blocked, as expected" : "Blocked as expected",
+		  &summary->refused, true },
 	};
 
 	head_write(summary, format, out);
@@ -135,16 +166,5 @@ void summary_write(const struct summary *summary, enum summary_format format, FI
 		part_write(&parts[i], format, out);
 	if (format == SUMMARY_MARKDOWN)
 		fprintf(out, "\n");
-	counter_write("refused attempts are in no line above: too many different ones",
-		      summary->refused.others, out);
-	counter_write("connections are in no line above: too many different destinations",
-		      summary->reached.others + counters->reached_full, out);
-	counter_write("addresses were not learned because the job's table was full: "
-		      "connections to them were refused", counters->learn_full, out);
-	counter_write("DNS questions were refused because the job's table was full",
-		      counters->questions_full, out);
-	counter_write("datagrams were refused because the job's table of peers was full",
-		      counters->peers_full, out);
-	counter_write("packets were refused because the kernel had no memory to judge them",
-		      counters->out_of_memory, out);
+	counters_write(summary, out);
 }

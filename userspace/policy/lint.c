@@ -149,7 +149,7 @@ int policy_lint(const struct policy *policy, time_t now, struct diagnostics *dia
 		lint_builtin(policy, rule, diag);
 		lint_dns_port(rule, diag);
 		if (rule->target.kind == TARGET_NAME)
-			lint_tenants(rule, suffixes, diag);
+			lint_tenants(policy, rule, denied, suffixes, diag);
 	}
 	return r;
 }

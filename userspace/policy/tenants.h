@@ -1,18 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Domains below which anyone can register a name, beside those in the public suffix list (Debian's
- * of 2023 holds azurewebsites.net alone of Azure's). Who warns of them, or folds no names into
- * them, asks the list too.
+ * Where strangers have a place of their own, so that an allowed name lets data out: domains below
+ * which anyone can register a name, and services that serve everybody's accounts under one name.
+ * Who warns of them, or folds no names into them, asks here. No list of such places is complete.
  */
 #ifndef BUILDFENCE_POLICY_TENANTS_H
 #define BUILDFENCE_POLICY_TENANTS_H
 
-static const char *const tenant_domains[] = {
-	"blob.core.windows.net", "dfs.core.windows.net", "file.core.windows.net",
-	"queue.core.windows.net", "table.core.windows.net", "database.windows.net", "windows.net",
-	"vault.azure.net", "azurecr.io", "azurewebsites.net", "trafficmanager.net", "azureedge.net",
-	"azurefd.net", "visualstudio.com", "githubusercontent.com", "cloudfront.net",
-	"amazonaws.com",
-};
+#include <libpsl.h>
+
+struct target;
+
+/*
+ * The domain below which strangers register names that a pattern (not NAME_EXACT) covers, or NULL.
+ * Beside our own list, that of public suffixes is asked; `suffixes` may be NULL. The result lives as
+ * long as the pattern. *ret_owner is the same for all domains of one owner.
+ */
+const char *tenant_domain_find(const struct target *pattern, const psl_ctx_t *suffixes,
+			       const char **ret_owner);
+
+/* The service for everybody that a name or pattern covers, or is a part of; or NULL. */
+const char *shared_service_find(const struct target *target);
+
+/* The next label that a pattern leaves open stands below this: x.com of *.x.com and of *-cdn.x.com. */
+const char *open_domain(const struct target *pattern);
 
 #endif

@@ -143,23 +143,27 @@ static int rule_write(FILE *out, const struct rule *rule, const char *indent)
 	return 0;
 }
 
-static int list_write(const struct policy *policy, FILE *out, enum rule_list list)
+bool policy_has_rules(const struct policy *policy, enum rule_list list)
 {
-	bool inbound = list == LIST_INBOUND, any = false;
-
 	for (size_t i = 0; i < policy->rule_count; i++) {
-		int r;
-
-		if (policy->rules[i].list != list)
-			continue;
-		if (!any)
-			fprintf(out, "%s:\n%s", rule_list_name(list), inbound ? "  allow:\n" : "");
-		any = true;
-		r = rule_write(out, &policy->rules[i], inbound ? "    " : "  ");
-		if (r)
-			return r;
+		if (policy->rules[i].list == list)
+			return true;
 	}
-	return 0;
+	return false;
+}
+
+int policy_write_rules(const struct policy *policy, enum rule_list list, FILE *out)
+{
+	bool inbound = list == LIST_INBOUND;
+	int r = 0;
+
+	if (policy_has_rules(policy, list))
+		fprintf(out, "%s:\n%s", rule_list_name(list), inbound ? "  allow:\n" : "");
+	for (size_t i = 0; !r && i < policy->rule_count; i++) {
+		if (policy->rules[i].list == list)
+			r = rule_write(out, &policy->rules[i], inbound ? "    " : "  ");
+	}
+	return r;
 }
 
 static void resolvers_write(const struct policy *policy, FILE *out)
@@ -179,6 +183,15 @@ static void resolvers_write(const struct policy *policy, FILE *out)
 	fprintf(out, "%s }\n", policy->resolvers_auto ? "" : " ]");
 }
 
+void policy_write_settings(const struct policy *policy, FILE *out)
+{
+	fprintf(out, "metadata: %s\n", policy->metadata_allowed ? "allow" : "deny");
+	fprintf(out, "loopback: %s\n", policy->loopback_allowed ? "allow" : "deny");
+	fprintf(out, "private_answers: %s\n", policy->private_answers_allowed ? "allow" : "deny");
+	fprintf(out, "min_ttl: %us\n", policy->min_ttl_s);
+	resolvers_write(policy, out);
+}
+
 int policy_write_yaml(const struct policy *policy, FILE *out)
 {
 	static const enum rule_list order[] = {
@@ -188,13 +201,9 @@ int policy_write_yaml(const struct policy *policy, FILE *out)
 	fprintf(out, "# sha256 of what was read: %s\n", policy->hash);
 	fprintf(out, "version: 1\n");
 	fprintf(out, "mode: %s\n", mode_name(policy->mode));
-	fprintf(out, "metadata: %s\n", policy->metadata_allowed ? "allow" : "deny");
-	fprintf(out, "loopback: %s\n", policy->loopback_allowed ? "allow" : "deny");
-	fprintf(out, "private_answers: %s\n", policy->private_answers_allowed ? "allow" : "deny");
-	fprintf(out, "min_ttl: %us\n", policy->min_ttl_s);
-	resolvers_write(policy, out);
+	policy_write_settings(policy, out);
 	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		int r = list_write(policy, out, order[i]);
+		int r = policy_write_rules(policy, order[i], out);
 
 		if (r)
 			return r;

@@ -14,6 +14,13 @@
  */
 int policy_write_yaml(const struct policy *policy, FILE *out);
 
+/* The two parts of it: the settings but for `mode`, and one list's rules below its own heading. */
+void policy_write_settings(const struct policy *policy, FILE *out);
+int policy_write_rules(const struct policy *policy, enum rule_list list, FILE *out);
+
+/* Has the policy a rule in this list? */
+bool policy_has_rules(const struct policy *policy, enum rule_list list);
+
 /* A JSON string. Arguments and file names may be no UTF-8, which JSON cannot hold: then escaped. */
 json_t *text_json(const char *text);
 
