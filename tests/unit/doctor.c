@@ -134,14 +134,21 @@ ParameterizedTest(struct doctor_case *row, doctor, a_file_decides)
 
 struct kernel_case {
 	char release[32];
+	char version[64];
 	enum finding_status status;
 };
 
 ParameterizedTestParameters(doctor, net_cls_harms_old_kernels_only)
 {
 	static struct kernel_case cases[] = {
-		{ "5.10.223-cloud", FINDING_WARNING }, { "5.10.262", FINDING_OK },
-		{ "5.14.0", FINDING_WARNING }, { "5.15.1", FINDING_OK }, { "6.1.0-43", FINDING_OK },
+		{ "5.10.223-cloud", "#1 SMP", FINDING_WARNING },
+		{ "5.10.262", "#1 SMP", FINDING_OK },
+		{ "5.10.0-32-amd64", "#1 SMP Debian 5.10.223-1 (2024-08-10)", FINDING_WARNING },
+		{ "5.10.0-40-amd64", "#1 SMP Debian 5.10.262-1 (2026-08-10)", FINDING_OK },
+		{ "4.19.0-20-amd64", "#1 SMP Debian 4.19.235-1 (2022-03-17)", FINDING_WARNING },
+		{ "5.14.0", "#1 SMP", FINDING_WARNING },
+		{ "5.15.1", "#1 SMP", FINDING_OK },
+		{ "6.1.0-43", "", FINDING_OK },
 	};
 
 	return cr_make_param_array(struct kernel_case, cases, ARRAY_SIZE(cases));
@@ -154,6 +161,7 @@ ParameterizedTest(struct kernel_case *row, doctor, net_cls_harms_old_kernels_onl
 	root_make(root);
 	file_put(root, "proc/self/mounts", "cgroup /n cgroup rw,net_cls 0 0\n");
 	file_put(root, "proc/sys/kernel/osrelease", row->release);
+	file_put(root, "proc/sys/kernel/version", row->version);
 	judge(root, "net-cls", row->status,
 	      row->status == FINDING_OK ? "harmless on this kernel" : "mounted at /n");
 	root_remove(root);

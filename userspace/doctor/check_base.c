@@ -7,14 +7,15 @@
 #include <mntent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "base/cleanup.h"
+#include "base/kernel_version.h"
 #include "doctor/doctor.h"
 #include "guard/guard.h"
 #include "job/cgroup.h"
 
 #define BASE_GROUP	"System"
+#define LINE_SIZE	256
 
 static void privileges_judge(const struct machine *machine, struct finding *finding)
 {
@@ -146,6 +147,26 @@ static void lsm_list_judge(const struct machine *machine, struct finding *findin
 	finding_add(finding, FINDING_WARNING, "no");
 }
 
+/* The first line of a file, "" without one, and without its end. */
+static void line_read(const struct machine *machine, const char *path, char *ret_line, int size)
+{
+	_cleanup_fclose_ FILE *file = machine_file(machine, path);
+
+	if (!file || !fgets(ret_line, size, file))
+		ret_line[0] = '\0';
+	ret_line[strcspn(ret_line, "\n")] = '\0';
+}
+
+static int kernel_read(const struct machine *machine, struct kernel_version *ret_kernel)
+{
+	char release[LINE_SIZE], text[LINE_SIZE], signature[LINE_SIZE];
+
+	line_read(machine, "proc/sys/kernel/osrelease", release, sizeof(release));
+	line_read(machine, "proc/sys/kernel/version", text, sizeof(text));
+	line_read(machine, "proc/version_signature", signature, sizeof(signature));
+	return kernel_version_read(release, text, signature, ret_kernel);
+}
+
 /*
  * Only a kernel that loses sockets' cgroups is meant. Its flaw cannot be tried: using net_cls once
  * breaks it until the next boot. So here, and only here, the version decides; what is broken
@@ -154,16 +175,16 @@ static void lsm_list_judge(const struct machine *machine, struct finding *findin
 static void net_cls_judge(const struct machine *machine, struct finding *finding)
 {
 	_cleanup_fclose_ FILE *mounts = machine_file(machine, "proc/self/mounts");
-	_cleanup_fclose_ FILE *release = machine_file(machine, "proc/sys/kernel/osrelease");
-	unsigned int major = 0, minor = 0, patch = 0;
+	struct kernel_version kernel;
 	struct mntent entry;
 	char buffer[4096 + 256];
 
-	if (!mounts || !release || fscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2) {
+	if (!mounts || kernel_read(machine, &kernel)) {
 		finding_add(finding, FINDING_UNKNOWN, "not known");
 		return;
 	}
-	if (major > 5 || minor >= 15 || (minor == 10 && patch >= 262)) {
+	if (!kernel_version_is_before(&kernel, 5, 15) ||
+	    (kernel.major == 5 && kernel.minor == 10 && kernel.patch >= 262)) {
 		finding_add(finding, FINDING_OK, "harmless on this kernel");
 		return;
 	}
