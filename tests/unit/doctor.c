@@ -167,6 +167,26 @@ ParameterizedTest(struct kernel_case *row, doctor, net_cls_harms_old_kernels_onl
 	root_remove(root);
 }
 
+Test(doctor, a_kernel_that_mixes_up_jobs_is_not_fit)
+{
+	char root[32];
+
+	root_make(root);
+	judge(root, "job-slot", FINDING_UNKNOWN, "not known");
+	file_put(root, "proc/sys/kernel/osrelease", "5.10.0-8-amd64\n");
+	file_put(root, "proc/sys/kernel/version", "#1 SMP Debian 5.10.46-4 (2021-08-03)\n");
+	judge(root, "job-slot", FINDING_UNFIT,
+	      "no: 5.10.46 may judge a job's packets by another job's policy");
+	file_put(root, "proc/sys/kernel/version", "#1 SMP Debian 5.10.70-1 (2021-09-30)\n");
+	judge(root, "job-slot", FINDING_OK, "yes");
+	file_put(root, "proc/sys/kernel/osrelease", "5.13.0-40-lowlatency\n");
+	file_put(root, "proc/sys/kernel/version", "#45-Ubuntu SMP PREEMPT Tue Mar 29 2022\n");
+	file_put(root, "proc/version_signature", "Ubuntu 5.13.0-40.45-lowlatency 5.13.19\n");
+	judge(root, "job-slot", FINDING_UNFIT,
+	      "no: 5.13.19 may let packets pass unjudged when it is busy");
+	root_remove(root);
+}
+
 Test(doctor, an_agents_rights_are_found)
 {
 	char root[32];

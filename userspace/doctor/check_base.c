@@ -12,6 +12,7 @@
 #include "base/kernel_version.h"
 #include "doctor/doctor.h"
 #include "guard/guard.h"
+#include "guard/slot_flaw.h"
 #include "job/cgroup.h"
 
 #define BASE_GROUP	"System"
@@ -157,19 +158,39 @@ static void line_read(const struct machine *machine, const char *path, char *ret
 	ret_line[strcspn(ret_line, "\n")] = '\0';
 }
 
-static int kernel_read(const struct machine *machine, struct kernel_version *ret_kernel)
+/* `ret_text` gets what uname(2) calls version. */
+static int kernel_read(const struct machine *machine, struct kernel_version *ret_kernel,
+		       char ret_text[static LINE_SIZE])
 {
-	char release[LINE_SIZE], text[LINE_SIZE], signature[LINE_SIZE];
+	char release[LINE_SIZE], signature[LINE_SIZE];
 
 	line_read(machine, "proc/sys/kernel/osrelease", release, sizeof(release));
-	line_read(machine, "proc/sys/kernel/version", text, sizeof(text));
+	line_read(machine, "proc/sys/kernel/version", ret_text, LINE_SIZE);
 	line_read(machine, "proc/version_signature", signature, sizeof(signature));
-	return kernel_version_read(release, text, signature, ret_kernel);
+	return kernel_version_read(release, ret_text, signature, ret_kernel);
+}
+
+static void job_slot_judge(const struct machine *machine, struct finding *finding)
+{
+	struct kernel_version kernel;
+	char text[LINE_SIZE];
+	const char *flaw;
+
+	if (kernel_read(machine, &kernel, text)) {
+		finding_add(finding, FINDING_UNKNOWN, "not known");
+		return;
+	}
+	flaw = slot_flaw(&kernel, text);
+	if (flaw)
+		finding_add(finding, FINDING_UNFIT, "no: %u.%u.%u %s", kernel.major, kernel.minor,
+			    kernel.patch, flaw);
+	else
+		finding_add(finding, FINDING_OK, "yes");
 }
 
 /*
  * Only a kernel that loses sockets' cgroups is meant. Its flaw cannot be tried: using net_cls once
- * breaks it until the next boot. So here, and only here, the version decides; what is broken
+ * breaks it until the next boot. So here the version decides, as for job-slot; what is broken
  * already is found by kernel-socket-cgroup.
  */
 static void net_cls_judge(const struct machine *machine, struct finding *finding)
@@ -177,9 +198,9 @@ static void net_cls_judge(const struct machine *machine, struct finding *finding
 	_cleanup_fclose_ FILE *mounts = machine_file(machine, "proc/self/mounts");
 	struct kernel_version kernel;
 	struct mntent entry;
-	char buffer[4096 + 256];
+	char buffer[4096 + 256], text[LINE_SIZE];
 
-	if (!mounts || kernel_read(machine, &kernel)) {
+	if (!mounts || kernel_read(machine, &kernel, text)) {
 		finding_add(finding, FINDING_UNKNOWN, "not known");
 		return;
 	}
@@ -221,6 +242,9 @@ const struct check base_checks[] = {
 	{ "lsm-list", BASE_GROUP, "bpf in the kernel's list of security modules", lsm_list_judge,
 	  "BPF LSM programs are never called: a job with root can disarm the guard",
 	  "add bpf to `lsm=` on the kernel's command line: what /sys/kernel/security/lsm says, and ,bpf" },
+	{ "job-slot", BASE_GROUP, "programs are told which job they judge", job_slot_judge,
+	  "bpf_get_local_storage() is flawed on this kernel, so the guard refuses to start",
+	  SLOT_FLAW_FIX },
 	{ "net-cls", BASE_GROUP, "net_cls and net_prio", net_cls_judge,
 	  "this kernel may lose the cgroup of every new socket once they are used: jobs would not be "
 	  "guarded",

@@ -50,6 +50,7 @@ struct guard_options {
  * is gone are collected. Returns 0 or -errno (said on stderr's log). -ESTALE: the pinned maps have
  * another layout, and still guard a living cgroup; nothing was touched. If they guard none, they
  * are removed and made anew, as are those of a predecessor that was killed while it made them.
+ * -EOPNOTSUPP: this kernel has a flaw of slot_flaw.h.
  */
 int guard_open(const struct guard_options *options, struct guard **ret_guard);
 
