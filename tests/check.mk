@@ -11,6 +11,7 @@ SUITES = unit bpf e2e escape golden fuzz style vmtest
 $(O)/tests/agent/worker: HELPER_FLAGS := -static -no-pie -fno-pie -fno-sanitize=all -fno-stack-protector \
 	-fno-builtin -fno-tree-loop-distribute-patterns -Wl,-e,first_instruction
 $(O)/tests/agent/listener: HELPER_FLAGS := -pthread
+$(O)/tests/e2e/old_kernel: HELPER_FLAGS := -shared -fPIC
 
 $(HELPERS): $(O)/%: %.c $(O)/flags
 	$(say) CC $@

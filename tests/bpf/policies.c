@@ -98,7 +98,8 @@ Test(policies, a_number_that_a_job_still_has_is_not_given_to_another, .timeout =
 	struct loaded *loaded;
 	struct store store;
 
-	store_make(&store, "allow: [ https://a.example, { to: https://b.example, expires: 2999-12-31 } ]");
+	store_make(&store, "allow: [ https://a.example, "
+			   "{ to: https://b.example, expires: 2999-12-31 } ]");
 	cr_assert_eq(policies_get(store.policies, store.source, &diag, &loaded), 0);
 	cr_assert_eq(loaded->number, 1);
 	rule_end(loaded);

@@ -53,6 +53,35 @@ test_a_network_namespace_of_its_own_is_still_guarded() {
 	not_recorded
 }
 
+# As rootless Docker does it: a namespace whose packets slirp4netns, a process of the job, sends on as
+# its own. Names are asked of 10.0.2.3 there, which is a resolver only where the policy says so.
+test_a_user_mode_network_is_guarded_and_asks_the_resolver_that_the_policy_names() {
+	needs slirp4netns
+	[ -c /dev/net/tun ] || skip "this machine has no /dev/net/tun"
+	echo 'nameserver 10.0.2.3' >"$CASE/resolv.conf"
+	cat >"$CASE/slirp" <<-END
+	unshare --net --mount bash -c '
+		mount --bind "$CASE/resolv.conf" /etc/resolv.conf
+		until ip address show tap0 2>/dev/null | grep -q 10.0.2.100; do sleep 0.02; done
+		exec "\$@"' bash "\$@" &
+	child=\$!
+	until [ "\$(readlink /proc/\$child/ns/net)" != "\$(readlink /proc/\$\$/ns/net)" ]; do sleep 0.02; done
+	slirp4netns --configure --disable-host-loopback \$child tap0 >/dev/null 2>&1 &
+	wait \$child
+	END
+	policy_feed
+	unguarded bash "$CASE/slirp" $JOB tcp feed.example 8080
+	status_is 0
+	guarded -- bash "$CASE/slirp" $JOB tcp feed.example 8080
+	status_is_not 0
+	recorded DstIpAddr=10.0.2.3 Reason=dns-server
+	echo "dns: { servers: [$DNS4, 10.0.2.3] }" >>"$CASE/policy.yaml"
+	guarded -- bash "$CASE/slirp" $JOB tcp feed.example 8080
+	status_is 0
+	not_recorded
+	verdict not-allowed bash "$CASE/slirp" $JOB tcp $EVIL4 8080
+}
+
 # 127.0.0.53 is a resolver on every machine; where none listens there, the job could take its place.
 test_a_job_cannot_answer_its_own_questions() {
 	attack <<-'END'

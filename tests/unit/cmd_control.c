@@ -97,7 +97,8 @@ Test(cmd_control, status_says_how_the_daemon_is)
 	char out[4096];
 
 	cr_expect_eq(asked(cmd_status, answer, NULL, out, sizeof(out)), 0);
-	cr_expect_str_eq(out, "version    1.0\npid        7\nstarted    2026-11-24T10:00:00Z\njobs       2\n"
+	cr_expect_str_eq(out, "version    1.0\npid        7\nstarted    2026-11-24T10:00:00Z\n"
+			      "jobs       2\n"
 			      "at most    256\npolicies   a from /etc/a.yaml, 0123456789ab: 2 jobs\n"
 			      "records    /var/log/r\n  written  5\n"
 			      "guarded    /a.slice\n           /b.slice\nlost       4 (addresses)\n");

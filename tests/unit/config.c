@@ -133,7 +133,8 @@ Test(config, the_socket_is_in_the_state_folder_unless_told)
 	cr_expect_str_eq(got.config->socket, "/run/other/socket");
 }
 
-#define LONG_94	"/a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG_94	"/a/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" \
+		"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 /* What the server binds, and the clients take: control/protocol.h. */
 Test(config, a_socket_of_103_bytes_is_taken)

@@ -134,14 +134,21 @@ ParameterizedTest(struct doctor_case *row, doctor, a_file_decides)
 
 struct kernel_case {
 	char release[32];
+	char version[64];
 	enum finding_status status;
 };
 
 ParameterizedTestParameters(doctor, net_cls_harms_old_kernels_only)
 {
 	static struct kernel_case cases[] = {
-		{ "5.10.223-cloud", FINDING_WARNING }, { "5.10.262", FINDING_OK },
-		{ "5.14.0", FINDING_WARNING }, { "5.15.1", FINDING_OK }, { "6.1.0-43", FINDING_OK },
+		{ "5.10.223-cloud", "#1 SMP", FINDING_WARNING },
+		{ "5.10.262", "#1 SMP", FINDING_OK },
+		{ "5.10.0-32-amd64", "#1 SMP Debian 5.10.223-1 (2024-08-10)", FINDING_WARNING },
+		{ "5.10.0-40-amd64", "#1 SMP Debian 5.10.262-1 (2026-08-10)", FINDING_OK },
+		{ "4.19.0-20-amd64", "#1 SMP Debian 4.19.235-1 (2022-03-17)", FINDING_WARNING },
+		{ "5.14.0", "#1 SMP", FINDING_WARNING },
+		{ "5.15.1", "#1 SMP", FINDING_OK },
+		{ "6.1.0-43", "", FINDING_OK },
 	};
 
 	return cr_make_param_array(struct kernel_case, cases, ARRAY_SIZE(cases));
@@ -154,8 +161,29 @@ ParameterizedTest(struct kernel_case *row, doctor, net_cls_harms_old_kernels_onl
 	root_make(root);
 	file_put(root, "proc/self/mounts", "cgroup /n cgroup rw,net_cls 0 0\n");
 	file_put(root, "proc/sys/kernel/osrelease", row->release);
+	file_put(root, "proc/sys/kernel/version", row->version);
 	judge(root, "net-cls", row->status,
 	      row->status == FINDING_OK ? "harmless on this kernel" : "mounted at /n");
+	root_remove(root);
+}
+
+Test(doctor, a_kernel_that_mixes_up_jobs_is_not_fit)
+{
+	char root[32];
+
+	root_make(root);
+	judge(root, "job-slot", FINDING_UNKNOWN, "not known");
+	file_put(root, "proc/sys/kernel/osrelease", "5.10.0-8-amd64\n");
+	file_put(root, "proc/sys/kernel/version", "#1 SMP Debian 5.10.46-4 (2021-08-03)\n");
+	judge(root, "job-slot", FINDING_UNFIT,
+	      "no: 5.10.46 may judge a job's packets by another job's policy");
+	file_put(root, "proc/sys/kernel/version", "#1 SMP Debian 5.10.70-1 (2021-09-30)\n");
+	judge(root, "job-slot", FINDING_OK, "yes");
+	file_put(root, "proc/sys/kernel/osrelease", "5.13.0-40-lowlatency\n");
+	file_put(root, "proc/sys/kernel/version", "#45-Ubuntu SMP PREEMPT Tue Mar 29 2022\n");
+	file_put(root, "proc/version_signature", "Ubuntu 5.13.0-40.45-lowlatency 5.13.19\n");
+	judge(root, "job-slot", FINDING_UNFIT,
+	      "no: 5.13.19 may let packets pass unjudged when it is busy");
 	root_remove(root);
 }
 

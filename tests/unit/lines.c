@@ -125,7 +125,8 @@ Test(lines, a_rule_that_decided_shows_with_its_place)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct rule rule = { .label = (char *)"no paste", .source = (char *)rows[i].source,
 				     .line = rows[i].line };
-		struct event event = event_made("paste.example", REASON_DENIED_BY_RULE, HOOK_CONNECT);
+		struct event event = event_made("paste.example", REASON_DENIED_BY_RULE,
+						HOOK_CONNECT);
 		char line[1024];
 
 		event.rule = &rule;
@@ -140,7 +141,8 @@ Test(lines, a_rule_that_decided_shows_with_its_place)
 
 Test(lines, repeats_audit_and_rules_show)
 {
-	struct rule rule = { .label = (char *)"no paste\n", .source = (char *)"job.yaml", .line = 4 };
+	struct rule rule = { .label = (char *)"no paste\n", .source = (char *)"job.yaml",
+			     .line = 4 };
 	struct event event = event_made("paste.example", REASON_DENIED_BY_RULE, HOOK_CONNECT);
 	char line[1024];
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
+/* What was short: each counter has its words. */
 #include <criterion/criterion.h>
 
 #include "abi.h"

@@ -73,7 +73,8 @@ int config_check(const char *path)
 		printf("%s: %u error%s, %u warning%s; this configuration is refused\n", shown,
 		       diag.errors, plural(diag.errors), diag.warnings, plural(diag.warnings));
 	} else {
-		printf("%s: no errors, %u warning%s; ", shown, diag.warnings, plural(diag.warnings));
+		printf("%s: no errors, %u warning%s; ", shown, diag.warnings,
+		       plural(diag.warnings));
 		found_print(config);
 	}
 	/* In order with the messages, where both go to one file. */

@@ -11,7 +11,8 @@
  *   {"request":"status"}
  *	{"version","pid","started","jobs":N,"jobs_max":N,
  *	 "policies":[{"name","source","hash","jobs":N}],
- *	 "records":{"file","written","attempts","error"},"guarded":[PATH...],"lost":{WHAT:N}}	(event/shortage.h)
+ *	 "records":{"file","written","attempts","error"},"guarded":[PATH...],
+ *	 "lost":{WHAT:N}}	(of event/shortage.h)
  *   {"request":"status","cgroup":PATH}	PATH may be "self": the peer's own
  *	{"cgroup":PATH,"guarded":bool,"covered":bool}	covered: by the configuration's `guard`
  *   {"request":"reload"}

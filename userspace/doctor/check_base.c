@@ -7,14 +7,16 @@
 #include <mntent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/utsname.h>
 
 #include "base/cleanup.h"
+#include "base/kernel_version.h"
 #include "doctor/doctor.h"
 #include "guard/guard.h"
+#include "guard/slot_flaw.h"
 #include "job/cgroup.h"
 
 #define BASE_GROUP	"System"
+#define LINE_SIZE	256
 
 static void privileges_judge(const struct machine *machine, struct finding *finding)
 {
@@ -146,24 +148,64 @@ static void lsm_list_judge(const struct machine *machine, struct finding *findin
 	finding_add(finding, FINDING_OK, "no");
 }
 
+/* The first line of a file, "" without one, and without its end. */
+static void line_read(const struct machine *machine, const char *path, char *ret_line, int size)
+{
+	_cleanup_fclose_ FILE *file = machine_file(machine, path);
+
+	if (!file || !fgets(ret_line, size, file))
+		ret_line[0] = '\0';
+	ret_line[strcspn(ret_line, "\n")] = '\0';
+}
+
+/* `ret_text` gets what uname(2) calls version. */
+static int kernel_read(const struct machine *machine, struct kernel_version *ret_kernel,
+		       char ret_text[static LINE_SIZE])
+{
+	char release[LINE_SIZE], signature[LINE_SIZE];
+
+	line_read(machine, "proc/sys/kernel/osrelease", release, sizeof(release));
+	line_read(machine, "proc/sys/kernel/version", ret_text, LINE_SIZE);
+	line_read(machine, "proc/version_signature", signature, sizeof(signature));
+	return kernel_version_read(release, ret_text, signature, ret_kernel);
+}
+
+static void job_slot_judge(const struct machine *machine, struct finding *finding)
+{
+	struct kernel_version kernel;
+	char text[LINE_SIZE];
+	const char *flaw;
+
+	if (kernel_read(machine, &kernel, text)) {
+		finding_add(finding, FINDING_UNKNOWN, "not known");
+		return;
+	}
+	flaw = slot_flaw(&kernel, text);
+	if (flaw)
+		finding_add(finding, FINDING_UNFIT, "no: %u.%u.%u %s", kernel.major, kernel.minor,
+			    kernel.patch, flaw);
+	else
+		finding_add(finding, FINDING_OK, "yes");
+}
+
 /*
  * Only a kernel that loses sockets' cgroups is meant. Its flaw cannot be tried: using net_cls once
- * breaks it until the next boot. So here, and only here, the version decides; what is broken
+ * breaks it until the next boot. So here the version decides, as for job-slot; what is broken
  * already is found by kernel-socket-cgroup.
  */
 static void net_cls_judge(const struct machine *machine, struct finding *finding)
 {
 	_cleanup_fclose_ FILE *mounts = machine_file(machine, "proc/self/mounts");
-	_cleanup_fclose_ FILE *release = machine_file(machine, "proc/sys/kernel/osrelease");
-	unsigned int major = 0, minor = 0, patch = 0;
+	struct kernel_version kernel;
 	struct mntent entry;
-	char buffer[4096 + 256];
+	char buffer[4096 + 256], text[LINE_SIZE];
 
-	if (!mounts || !release || fscanf(release, "%u.%u.%u", &major, &minor, &patch) < 2) {
+	if (!mounts || kernel_read(machine, &kernel, text)) {
 		finding_add(finding, FINDING_UNKNOWN, "not known");
 		return;
 	}
-	if (major > 5 || minor >= 15 || (minor == 10 && patch >= 262)) {
+	if (!kernel_version_is_before(&kernel, 5, 15) ||
+	    (kernel.major == 5 && kernel.minor == 10 && kernel.patch >= 262)) {
 		finding_add(finding, FINDING_OK, "harmless on this kernel");
 		return;
 	}
@@ -199,6 +241,9 @@ const struct check base_checks[] = {
 	  "sysctl kernel.unprivileged_bpf_disabled=1" },
 	{ "lsm-list", BASE_GROUP, "bpf in the kernel's list of security modules (not used)",
 	  lsm_list_judge, "", "" },
+	{ "job-slot", BASE_GROUP, "programs are told which job they judge", job_slot_judge,
+	  "bpf_get_local_storage() is flawed on this kernel, so the guard refuses to start",
+	  SLOT_FLAW_FIX },
 	{ "net-cls", BASE_GROUP, "net_cls and net_prio", net_cls_judge,
 	  "this kernel may lose the cgroup of every new socket once they are used: jobs would not be "
 	  "guarded",

@@ -87,7 +87,8 @@ static void daemon_judge(const struct machine *machine, struct finding *finding)
 const struct check docker_checks[] = {
 	{ "docker-socket", DOCKER_GROUP, "who may use Docker's socket", socket_judge,
 	  "whoever may use it is root on this machine, and can start containers outside the guard",
-	  "take agents' users out of group docker, or use rootless Docker inside the job" },
+	  "take agents' users out of group docker, or use rootless Docker inside the job, whose policy "
+	  "then names its resolver: `dns: { servers: [ADDRESSES OF resolv.conf, 10.0.2.3] }`" },
 	{ "docker-cgroup-parent", DOCKER_GROUP, "cgroup of containers", parent_judge,
 	  "containers run below Docker's default cgroup, not in the job's: they are not guarded",
 	  "set \"cgroup-parent\" in /etc/docker/daemon.json to a cgroup that is guarded" },

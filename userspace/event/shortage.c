@@ -7,13 +7,15 @@
 #include "abi.h"
 
 const struct shortage shortages[SHORTAGES] = {
-	{ "addresses", "addresses could not be learned, and so are not allowed: the job's table was full",
+	{ "addresses",
+	  "addresses could not be learned, and so are not allowed: the job's table was full",
 	  offsetof(struct job_counters, learn_full) },
 	{ "questions", "DNS questions were not allowed: the job's table was full",
 	  offsetof(struct job_counters, questions_full) },
 	{ "peers", "datagrams were not allowed: the job's table of peers was full",
 	  offsetof(struct job_counters, peers_full) },
-	{ "destinations", "connections are not listed among what was reached: the job's table was full",
+	{ "destinations",
+	  "connections are not listed among what was reached: the job's table was full",
 	  offsetof(struct job_counters, reached_full) },
 	{ "memory", "packets were not allowed: the kernel had no memory to judge them",
 	  offsetof(struct job_counters, out_of_memory) },

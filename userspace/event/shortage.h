@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a full table or missing memory cost a job, beyond what its policy refuses: nothing opens, but
- * what is allowed was refused, or is not told apart. For summaries, the daemon's log and its status.
+ * What a full table or missing memory cost a job, beyond what its policy refuses: nothing opens,
+ * but what is allowed was refused, or is not told apart. For the daemon's log and its status.
  */
 #ifndef BUILDFENCE_SHORTAGE_H
 #define BUILDFENCE_SHORTAGE_H

@@ -53,6 +53,7 @@ struct guard_options {
  * is gone are collected. Returns 0 or -errno (said on stderr's log). -ESTALE: the pinned maps have
  * another layout, and still guard a living cgroup; nothing was touched. If they guard none, they
  * are removed and made anew, as are those of a predecessor that was killed while it made them.
+ * -EOPNOTSUPP: this kernel has a flaw of slot_flaw.h.
  */
 int guard_open(const struct guard_options *options, struct guard **ret_guard);
 
@@ -104,8 +105,8 @@ int guard_policy_remove(struct guard *guard, uint32_t policy);
 int guard_job_add(struct guard *guard, uint32_t *ret_job);
 
 /*
- * Has tables ready for options.spares jobs, as far as there are numbers. Takes some 15 ms if any are
- * missing. Returns 0 or -errno; without them, guard_job_add() makes its own.
+ * Has tables ready for options.spares jobs, as far as there are numbers. Takes some 15 ms if any
+ * are missing. Returns 0 or -errno; without them, guard_job_add() makes its own.
  */
 int guard_jobs_prepare(struct guard *guard);
 
@@ -147,8 +148,8 @@ void guard_detach(struct guard *guard, uint32_t job);
 bool guard_job_is_live(const struct guard *guard, uint32_t job);
 
 /*
- * Removes the pins "run-TAG" below GUARD_PINS; none is fine. Pins that guard another cgroup than this
- * one stay: a cgroup's name is no proof, since whoever makes one chooses it. Returns 0 or -errno.
+ * Removes the pins "run-TAG" below GUARD_PINS; none is fine. Pins that guard another cgroup than
+ * this one stay: a cgroup's name is no proof, since whoever makes one chooses it. Returns 0 or -errno.
  */
 int guard_pins_remove(const char *tag, int cgroup_fd);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "buildfence.skel.h"
+#include "guard/slot_flaw.h"
 
 /* Slots of one CPU; SCRATCH_TRIES in scratch.bpf.h. */
 #define SCRATCH_PER_CPU	8
@@ -82,6 +83,17 @@ static int sizes_set(struct guard *guard, const struct guard_options *options)
 	if (!error)
 		error = bpf_map__set_max_entries(skeleton->maps.refusals, (uint32_t)ring_bytes);
 	return error;
+}
+
+/* Better no guard, said loudly, than one that judges by chance. */
+static int kernel_refuse(void)
+{
+	const char *flaw = slot_flaw_here();
+
+	if (!flaw)
+		return 0;
+	snprintf(said, sizeof(said), "this kernel %s: " SLOT_FLAW_FIX, flaw);
+	return -EOPNOTSUPP;
 }
 
 static void programs_list(struct guard *guard)
@@ -218,7 +230,9 @@ int guard_open(const struct guard_options *options, struct guard **ret_guard)
 		options = &defaults;
 	said[0] = '\0';
 	libbpf_set_print(libbpf_say);
-	error = object_load(guard, options);
+	error = kernel_refuse();
+	if (!error)
+		error = object_load(guard, options);
 	if (!error)
 		error = state_make(guard);
 	if (!error && options->pins)

@@ -18,8 +18,8 @@ struct resetter {
 };
 
 /*
- * Starts it, with the privileges of privileges_drop(). The caller still needs its own, and must have
- * no thread yet. Returns 0 or -errno.
+ * Starts it, with the privileges of privileges_drop(). The caller still needs its own, and must
+ * have no thread yet. Returns 0 or -errno.
  */
 int resetter_start(struct resetter *ret_resetter);
 

@@ -25,8 +25,8 @@ bool policy_has_rules(const struct policy *policy, enum rule_list list);
 json_t *text_json(const char *text);
 
 /*
- * Writes JSON on lines of its own, as ASCII without "##", which a pipeline page would obey. Returns 0
- * or -ENOMEM.
+ * Writes JSON on lines of its own, as ASCII without "##", which a pipeline page would obey. Returns
+ * 0 or -ENOMEM.
  */
 int json_write(const json_t *json, FILE *out);
 

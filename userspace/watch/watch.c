@@ -40,8 +40,8 @@ static uint64_t ticks_of(uint64_t ns)
 }
 
 /*
- * A worker's parent, as it was at exec: by now it may be gone, or have another name. Returns whether
- * the process may go on.
+ * A worker's parent, as it was at exec: by now it may be gone, or have another name. Returns
+ * whether the process may go on.
  */
 static bool worker_began(struct watch_call *call, const struct exec_event *event)
 {
