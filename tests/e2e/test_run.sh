@@ -299,3 +299,28 @@ test_an_audit_run_under_a_file_is_suggested_from_with_that_file() {
 	guarded -- $JOB tcp $EVIL4 8080
 	status_is_not 0
 }
+
+# The recipe of README, line by line, as a user would type it: files by relative path, and the build
+# not as root.
+test_the_recipe_of_the_readme_works_as_written() {
+	local line user=nobody statuses=
+	needs setpriv
+	as_user() { setpriv --reuid $user --regid "$(id -g $user)" --clear-groups "$@"; }
+	sudo() { shift; USER=root in_agent "$BUILDFENCE" "$@"; }
+	buildfence() { as_user "$BUILDFENCE" "$@"; }
+	chmod 755 "$CASE"
+	mkdir work && chown $user work && cd work || fail "no folder"
+	cat >build.sh <<-END
+	#!/bin/bash
+	id -un >built-by && : >/dev/tcp/dev.azure.com/443 && $JOB tcp feed.example 8080
+	END
+	chmod 755 build.sh
+	while read -r line; do
+		USER=$user eval "$line" </dev/null >>"$CASE/out" 2>>"$CASE/err"
+		statuses+=" $?"
+	done < <(sed -n '/To begin with a build/,/^What/s/^    //p' "$WORLD_TOP/README.md")
+	# The fourth asks about a name that the build did not need.
+	[ "$statuses" = " 0 0 0 2 0" ] || fail "README's commands ended with:$statuses"
+	[ "$(cat built-by)" = $user ] || fail "the build ran as $(cat built-by)"
+	as_user cat run.ndjson report.md >/dev/null || fail "the user cannot read what was written"
+}
