@@ -15,6 +15,12 @@ struct jobs {
 	size_t count;
 };
 
+/*
+ * A number and tables, where need be at the cost of a job that ended but could not be finished.
+ * Returns 0, -ENOSPC (every place is taken) or another -errno.
+ */
+int place_take(struct jobs *jobs, struct job *job);
+
 /* Puts a job with a number among the others. */
 void jobs_add(struct jobs *jobs, struct job *job);
 /* Takes it out and frees it. */
