@@ -91,3 +91,26 @@ test_daemon_without_a_place_workers_share_the_overflow_job() {
 	[ "$COUNT" = 3 ] || fail "$COUNT attempts are recorded, not 3"
 	nothing_arrived "$EVIL4"
 }
+
+# A socket that left its job is guarded until it is closed, whoever needs the job's place.
+test_daemon_a_place_is_not_made_by_taking_a_guard_off() {
+	policy_feed
+	config <<-END
+	limits: { jobs: 1 }
+	END
+	forge_make
+	daemon_start
+	records_are
+	socket_outlives "$DAEMON_CGROUP/job-*" forge alpha bash -c "\"$PYTHON\" $CASE/left.py </dev/null >/dev/null 2>&1 &"
+	wait_until 20 no_jobs || fail "the job's cgroup is left"
+	socket_is refused
+	forge beta $JOB tcp feed.example 8080 >/dev/null || fail "the next job was not let go on"
+	socket_is refused
+	says "NO JOB OF ITS OWN: all places for jobs (1) are taken"
+	touch close
+	nothing_left
+	forge gamma $JOB tcp $EVIL4 8080 2>/dev/null
+	recorded ForgeJobId=gamma EventResult=Failure
+	nothing_left
+	nothing_arrived "$EVIL4"
+}

@@ -16,7 +16,8 @@ struct jobs {
 };
 
 /*
- * A number and tables, where need be at the cost of a job that ended but could not be finished.
+ * A number and tables, where need be at the cost of a job that ended and whose records cannot be
+ * written, but never of one whose sockets are open.
  * Returns 0, -ENOSPC (every place is taken) or another -errno.
  */
 int place_take(struct jobs *jobs, struct job *job);
@@ -45,7 +46,10 @@ void job_end(struct jobs *jobs, struct job *job);
 /* Takes everything that is still counted, and gives tables, number and memory back. */
 void job_finish(struct jobs *jobs, struct job *job);
 
-/* The same at any price: its place is needed for a job that would have no guard otherwise. */
+/*
+ * The same for one that guards nothing any more, also at the price of its last records: its place is
+ * needed for a job that would have no guard otherwise.
+ */
 void job_give_up(struct jobs *jobs, struct job *job);
 
 /* Ends and finishes all that are over. */

@@ -36,26 +36,19 @@ size_t jobs_count(const struct jobs *jobs)
 	return jobs->count - !!jobs_overflow(jobs);
 }
 
-/* Of two that have ended: rather records are lost than a guard, and rather what is older. */
-static bool job_is_dearer(const struct jobs *jobs, const struct job *a, const struct job *b)
-{
-	bool a_lives = guard_job_is_live(jobs->parts.guard, a->number);
-	bool b_lives = guard_job_is_live(jobs->parts.guard, b->number);
-
-	return a_lives != b_lives ? a_lives : a->ended_ms > b->ended_ms;
-}
-
+/* The oldest that ended and guards nothing: it waits only for its records to be written. */
 static struct job *ended_find(const struct jobs *jobs)
 {
-	struct job *cheapest = NULL;
+	struct job *oldest = NULL;
 
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *ended = jobs->by_number[i];
 
-		if (ended && ended->ended && (!cheapest || job_is_dearer(jobs, cheapest, ended)))
-			cheapest = ended;
+		if (ended && ended->ended && (!oldest || ended->ended_ms < oldest->ended_ms) &&
+		    !guard_job_is_live(jobs->parts.guard, ended->number))
+			oldest = ended;
 	}
-	return cheapest;
+	return oldest;
 }
 
 static int place_try(struct jobs *jobs, struct job *job)
