@@ -114,3 +114,26 @@ test_daemon_a_place_is_not_made_by_taking_a_guard_off() {
 	nothing_left
 	nothing_arrived "$EVIL4"
 }
+
+# Of eight places seven are one agent's, with what its jobs left behind; another agent finds the last.
+test_daemon_an_agents_jobs_leave_places_to_others() {
+	local i
+	policy_feed
+	config <<-END
+	limits: { jobs: 8 }
+	END
+	forge_make
+	daemon_start
+	for i in $(seq 8); do
+		says_not "NO JOB OF ITS OWN"
+		forge "$i" bash -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >>left'
+	done
+	says "NO JOB OF ITS OWN: jobs of this agent have so many of the 8 places"
+	jobs_know 1 '"name": "overflow"' && jobs_know 7 '"name": "forge\.' || fail "the jobs are: $(ctl jobs --json)"
+	mkdir "$WORLD_CGROUP/other-agent"
+	AGENT_CGROUP=$WORLD_CGROUP/other-agent forge other bash -c 'sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >>left'
+	jobs_know 1 '"ForgeJobId": "other"' || fail "the other agent's job is: $(ctl jobs --json)"
+	xargs kill <left
+	rmdir "$WORLD_CGROUP/other-agent"
+	nothing_left
+}

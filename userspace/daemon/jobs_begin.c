@@ -85,6 +85,10 @@ static int job_prepare(struct jobs *jobs, struct job *job, char **ret_error)
 		error_say(ret_error, "all places for jobs (%u) are taken; end what jobs left "
 			  "behind (see buildfence jobs), or raise 'limits: jobs' in the "
 			  "configuration", jobs_places(jobs));
+	else if (error == -EDQUOT)
+		error_say(ret_error, "jobs of this agent have so many of the %u places that what "
+			  "is left is kept for others; end what jobs left behind (see buildfence "
+			  "jobs), or raise 'limits: jobs' in the configuration", jobs_places(jobs));
 	else if (error)
 		error_say(ret_error, "cannot make the job's tables: %s", strerror(-error));
 	return error;
@@ -229,9 +233,10 @@ static int worker_job_new(const struct worker *worker, const char *policy_source
 	job->agent = copy_or_null(worker->agent);
 	job->pool = copy_or_null(worker->pool);
 	job->kind = strdup(worker->kind->name);
+	job->from = strdup(worker->cgroup);
 	job->worker = worker->pid;
 	job->worker_start = worker->start_ticks;
-	if (!job->name || !job->policy_source || !job->kind) {
+	if (!job->name || !job->policy_source || !job->kind || !job->from) {
 		job_free(NULL, job);
 		return -ENOMEM;
 	}

@@ -18,9 +18,13 @@ struct jobs {
 /*
  * A number and tables, where need be at the cost of a job that ended and whose records cannot be
  * written, but never of one whose sockets are open.
- * Returns 0, -ENOSPC (every place is taken) or another -errno.
+ * Returns 0, -ENOSPC (every place is taken), -EDQUOT (those that are left are kept for others) or
+ * another -errno.
  */
 int place_take(struct jobs *jobs, struct job *job);
+
+/* Would one more job whose worker began in that cgroup be more than its agent's share? */
+bool place_is_beyond_share(const struct jobs *jobs, const char *from);
 
 /* Puts a job with a number among the others. */
 void jobs_add(struct jobs *jobs, struct job *job);
