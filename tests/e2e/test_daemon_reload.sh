@@ -148,6 +148,37 @@ test_daemon_reload_is_not_needed_for_policies_of_attach() {
 }
 policies_are() { [ "$(policies_loaded)" = "$1" ]; }
 
+# Nobody asks for it: the policy is compiled again when resolv.conf changes.
+test_daemon_reload_is_not_needed_for_another_resolver() {
+	daemon_with_feed
+	cat >"$CASE/steps" <<-END
+	$JOB ask feed.example A $DNS6 >/dev/null 2>&1 && exit 2
+	touch "$CASE/before"
+	until [ -e "$CASE/changed" ]; do sleep 0.02; done
+	for try in \$(seq 100); do
+		$JOB ask feed.example A $DNS6 >/dev/null 2>&1 && break
+		sleep 0.1
+	done
+	$JOB ask feed.example A $DNS6 >/dev/null || exit 3
+	sleep 8
+	$JOB ask feed.example A $DNS6 >/dev/null || exit 4
+	$JOB ask feed.example A $DNS4 && exit 5
+	exit 0
+	END
+	forge alpha bash "$CASE/steps" 2>/dev/null &
+	local job=$! status
+	wait_until 20 test -e "$CASE/before" || fail "the job did not begin"
+	echo "nameserver $DNS6" >"$WORLD/resolv.conf"
+	touch "$CASE/changed"
+	wait $job
+	status=$?
+	echo "nameserver $DNS4" >"$WORLD/resolv.conf"
+	[ $status = 0 ] || fail "the job ended with $status"
+	recorded ForgeJobId=alpha EventResult=Failure DstIpAddr=$DNS6 Reason=dns-server PolicyName=policy
+	recorded ForgeJobId=alpha EventResult=Failure DstIpAddr=$DNS4 Reason=dns-server PolicyName=policy
+	nothing_left
+}
+
 hash_of() { ctl jobs --json | jobs_lines | sed -n "s/.*\"name\": \"$1\".*\"policy_hash\": \"\([0-9a-f]*\)\".*/\1/p"; }
 same_policy() { [ -n "$(hash_of first)" ] && [ "$(hash_of first)" = "$(hash_of second)" ]; }
 

@@ -58,6 +58,7 @@ static struct job *job_made(void)
 	job->cgroup = strdup("/system.slice/buildfence.service/job-7-build-7_4711");
 	job->policy_source = strdup("/etc/buildfence/release.yaml");
 	job->agent = strdup("build-7");
+	job->from = strdup("/system.slice/vsts.agent.a.service");
 	job->worker = 4711;
 	job->worker_start = 123456789;
 	job->started = 1700000000;
@@ -82,6 +83,7 @@ Test(daemon_state, a_job_is_read_back_as_it_was_written)
 	cr_assert_str_eq(read->policy_source, job->policy_source);
 	cr_assert_str_eq(read->agent, "build-7");
 	cr_assert_null(read->pool);
+	cr_assert_str_eq(read->from, job->from);
 	cr_assert_eq(read->worker, 4711);
 	cr_assert_eq(read->worker_start, 123456789);
 	cr_assert_eq(read->started, 1700000000);
@@ -205,6 +207,66 @@ Test(daemon_state, a_number_that_was_given_away_is_the_later_workers)
 		cr_assert_eq(job_by_worker(&jobs, 4711), &now);
 		cr_assert_null(job_by_worker(&jobs, 4713));
 	}
+}
+
+#define UNIT	"/system.slice/vsts.agent.o.p.a.service"
+#define SLICE	"/user.slice/user-1000.slice"
+
+struct share_case {
+	char what[48];
+	uint32_t places;
+	const char *from[9];		/* of those that have places */
+	const char *next;
+	bool beyond;
+};
+
+static const struct share_case shares[] = {
+	{ "the only place", 1, { NULL }, UNIT, false },
+	{ "the sixth of seven", 7, { UNIT, UNIT, UNIT, UNIT, UNIT }, UNIT, false },
+	{ "the last of seven", 7, { UNIT, UNIT, UNIT, UNIT, UNIT, UNIT }, UNIT, false },
+	{ "the last of eight", 8, { UNIT, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT }, UNIT, true },
+	{ "the last of eight, for another", 8, { UNIT, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT }, SLICE, false },
+	{ "no place", 2, { UNIT, UNIT }, SLICE, true },
+	{ "a user's sessions", 8,
+	  { SLICE "/session-1.scope", SLICE "/session-2.scope", SLICE "/user@1000.service/app.slice/a",
+	    SLICE, SLICE "/b", SLICE "/c", SLICE "/d" }, SLICE "/e", true },
+	{ "a name that begins with the unit's", 8, { UNIT, UNIT, UNIT, UNIT, UNIT, UNIT, UNIT }, UNIT "2", false },
+	{ "the root", 8, { "/", "/", "/", "/", "/", "/", "/" }, "/", true },
+	{ "a slice at the root", 8, { "/", "/", "/", "/", "/", "/", "/" }, "/a.slice", false },
+};
+
+Test(daemon_state, no_agents_jobs_take_all_places)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(shares); i++) {
+		const struct share_case *share = &shares[i];
+		struct job made[9] = {}, *by_number[10] = {};
+		struct jobs jobs = { .parts.jobs_max = share->places + JOBS_RESERVED,
+				     .by_number = by_number };
+
+		for (; share->from[jobs.count]; jobs.count++) {
+			made[jobs.count].name = (char *)"x";
+			made[jobs.count].from = (char *)share->from[jobs.count];
+			by_number[jobs.count + 1] = &made[jobs.count];
+		}
+		cr_expect_eq(place_is_beyond_share(&jobs, share->next), share->beyond, "%s",
+			     share->what);
+	}
+}
+
+/* The overflow job needs no place of the others', and others have none of its. */
+Test(daemon_state, the_overflow_job_is_not_counted)
+{
+	struct job overflow = { .number = 1, .name = (char *)JOBS_OVERFLOW };
+	struct job worker = { .number = 2, .name = (char *)"a.1", .from = (char *)"/" };
+	struct job *by_number[] = { NULL, &overflow, &worker, NULL };
+	const struct jobs jobs = { .parts.jobs_max = 3, .by_number = by_number, .count = 2 };
+
+	cr_expect_eq(jobs_overflow(&jobs), &overflow);
+	cr_expect_eq(jobs_places(&jobs), 2);
+	cr_expect_eq(jobs_count(&jobs), 1);
+	overflow.ended = true;
+	cr_expect_null(jobs_overflow(&jobs));
+	cr_expect_eq(jobs_count(&jobs), 2, "one that ended has a place as any other");
 }
 
 struct tail_case {

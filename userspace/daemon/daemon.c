@@ -296,7 +296,7 @@ static int guard_prepare(struct daemon *daemon)
 	const struct config *config = daemon->config;
 	char last_uid[RECORD_UID_SIZE];
 	struct guard_options options = {
-		.jobs_max = config->jobs_max,
+		.jobs_max = config->jobs_max + JOBS_RESERVED,
 		.policies_max = config->policies_max * POLICY_NUMBERS,
 		.spares = SPARES,
 		.pins = config->pins,

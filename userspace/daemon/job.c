@@ -58,6 +58,7 @@ void job_free(struct policies *policies, struct job *job)
 	free(job->agent);
 	free(job->pool);
 	free(job->kind);
+	free(job->from);
 	free(job);
 }
 
@@ -148,6 +149,7 @@ int job_record_write(int folder_fd, const struct job *job)
 	json_object_set_new(object, "agent", text_or_null(job->agent));
 	json_object_set_new(object, "pool", text_or_null(job->pool));
 	json_object_set_new(object, "kind", text_or_null(job->kind));
+	json_object_set_new(object, "from", text_or_null(job->from));
 	json_object_set_new(object, "worker", json_integer(job->worker));
 	json_object_set_new(object, "worker_start", json_integer((json_int_t)job->worker_start));
 	json_object_set_new(object, "started", json_integer(job->started));
@@ -228,6 +230,7 @@ int job_record_read(int folder_fd, const char *name, struct job **ret_job)
 	job->agent = text_get(object, "agent");
 	job->pool = text_get(object, "pool");
 	job->kind = text_get(object, "kind");
+	job->from = text_get(object, "from");
 	job->worker = (pid_t)number_get(object, "worker");
 	job->worker_start = (uint64_t)number_get(object, "worker_start");
 	job->started = number_get(object, "started");

@@ -47,6 +47,7 @@ struct job {
 	char *agent;			/* this and the next: NULL where not known */
 	char *pool;
 	char *kind;			/* struct agent_kind's name */
+	char *from;			/* cgroup that its worker began in; NULL: of no worker */
 	char **identity;		/* "AzpJobId=...", NULL-terminated; or NULL */
 	pid_t worker;			/* 0: none */
 	uint64_t worker_start;		/* clock ticks */

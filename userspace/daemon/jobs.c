@@ -66,11 +66,6 @@ void jobs_visit(const struct jobs *jobs, job_fn call, void *context)
 	}
 }
 
-size_t jobs_count(const struct jobs *jobs)
-{
-	return jobs->count;
-}
-
 struct job *job_by_name(const struct jobs *jobs, const char *name)
 {
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {

@@ -20,6 +20,13 @@ struct records;
 struct resetter;
 struct worker;
 
+/*
+ * The job of all workers that could get none of their own. It begins with the first of them and ends
+ * with the last. Its place is no other's: it is one of the guard's jobs, but of no limit.
+ */
+#define JOBS_OVERFLOW	"overflow"
+#define JOBS_RESERVED	1
+
 /* What jobs stand on; all of it outlives them. */
 struct jobs_parts {
 	struct guard *guard;
@@ -29,7 +36,7 @@ struct jobs_parts {
 	struct loop *loop;
 	const struct home *home;
 	int folder_fd;			/* of the jobs' records */
-	uint32_t jobs_max;
+	uint32_t jobs_max;		/* with JOBS_RESERVED */
 	/* A job of JOB_WORKER ended: nobody waits for its identity any more. */
 	void (*worker_gone)(pid_t worker, void *context);
 	/* The number will be another job's: nobody follows this one any more. */
@@ -65,6 +72,13 @@ int jobs_detach(struct jobs *jobs, const char *name);
 int jobs_worker_begin(struct jobs *jobs, const struct worker *worker, const char *policy_source,
 		      struct job **ret_job, char **ret_error);
 
+/*
+ * Puts a worker for which jobs_worker_begin() failed into the overflow job, made where need be.
+ * Returns 0, -ESRCH (it is gone) or another -errno, with or without *ret_error.
+ */
+int jobs_worker_overflow(struct jobs *jobs, const struct worker *worker, const char *policy_source,
+			 char **ret_error);
+
 /* Who the worker's job is, and the policy that this makes it have. Returns 0 or -errno. */
 int jobs_identify(struct jobs *jobs, struct job *job, const struct identity *identity,
 		  const char *policy_source);
@@ -92,8 +106,15 @@ struct job *job_by_cgroup(const struct jobs *jobs, const char *cgroup);
 
 typedef void (*job_fn)(struct job *job, void *context);
 void jobs_visit(const struct jobs *jobs, job_fn call, void *context);
+
+/* The overflow job is none of them, and has none of the places. */
 size_t jobs_count(const struct jobs *jobs);
 /* How many there were of each of `shortages`, in all jobs since the daemon started. */
 const uint64_t *jobs_shortages(const struct jobs *jobs);
+uint32_t jobs_places(const struct jobs *jobs);
+
+bool job_is_overflow(const struct job *job);
+/* NULL: there is none, or it has ended. */
+struct job *jobs_overflow(const struct jobs *jobs);
 
 #endif

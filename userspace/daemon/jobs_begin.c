@@ -68,39 +68,6 @@ int job_watch(struct jobs *jobs, struct job *job)
 
 /* --- the steps -------------------------------------------------------------------------------- */
 
-/* Of two that have ended: rather records are lost than a guard, and rather what is older. */
-static bool job_is_dearer(const struct jobs *jobs, const struct job *a, const struct job *b)
-{
-	bool a_lives = guard_job_is_live(jobs->parts.guard, a->number);
-	bool b_lives = guard_job_is_live(jobs->parts.guard, b->number);
-
-	return a_lives != b_lives ? a_lives : a->ended_ms > b->ended_ms;
-}
-
-/* A number and tables, where need be at the cost of a job that ended but could not be finished. */
-static int number_take(struct jobs *jobs, struct job *job)
-{
-	struct job *cheapest = NULL;
-	int error = guard_job_add(jobs->parts.guard, &job->number);
-
-	if (error != -ENOSPC)
-		return error;
-	jobs_finish_ended(jobs);
-	error = guard_job_add(jobs->parts.guard, &job->number);
-	if (error != -ENOSPC)
-		return error;
-	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
-		struct job *ended = jobs->by_number[i];
-
-		if (ended && ended->ended && (!cheapest || job_is_dearer(jobs, cheapest, ended)))
-			cheapest = ended;
-	}
-	if (!cheapest)
-		return -ENOSPC;
-	job_give_up(jobs, cheapest);
-	return guard_job_add(jobs->parts.guard, &job->number);
-}
-
 static int job_prepare(struct jobs *jobs, struct job *job, char **ret_error)
 {
 	struct diagnostics diag = { .out = stderr };
@@ -113,10 +80,15 @@ static int job_prepare(struct jobs *jobs, struct job *job, char **ret_error)
 		return error;
 	}
 	job->records_from = records_end(parts->records);
-	error = number_take(jobs, job);
+	error = place_take(jobs, job);
 	if (error == -ENOSPC)
-		error_say(ret_error, "%u jobs are guarded already; raise 'limits: jobs' in the "
-			  "configuration", parts->jobs_max);
+		error_say(ret_error, "all places for jobs (%u) are taken; end what jobs left "
+			  "behind (see buildfence jobs), or raise 'limits: jobs' in the "
+			  "configuration", jobs_places(jobs));
+	else if (error == -EDQUOT)
+		error_say(ret_error, "jobs of this agent have so many of the %u places that what "
+			  "is left is kept for others; end what jobs left behind (see buildfence "
+			  "jobs), or raise 'limits: jobs' in the configuration", jobs_places(jobs));
 	else if (error)
 		error_say(ret_error, "cannot make the job's tables: %s", strerror(-error));
 	return error;
@@ -166,6 +138,11 @@ static int attach_check(struct jobs *jobs, const char *name, const char *cgroup,
 {
 	struct job *same = job_by_name(jobs, name), *holder = job_by_cgroup(jobs, cgroup);
 
+	if (!strcmp(name, JOBS_OVERFLOW)) {
+		error_say(ret_error, "the name '%s' is kept for workers that get no job of their "
+			  "own: choose another", name);
+		return -EEXIST;
+	}
 	if (same) {
 		error_say(ret_error, "a job '%s' is there already, in %s", name, same->cgroup);
 		return -EEXIST;
@@ -256,9 +233,10 @@ static int worker_job_new(const struct worker *worker, const char *policy_source
 	job->agent = copy_or_null(worker->agent);
 	job->pool = copy_or_null(worker->pool);
 	job->kind = strdup(worker->kind->name);
+	job->from = strdup(worker->cgroup);
 	job->worker = worker->pid;
 	job->worker_start = worker->start_ticks;
-	if (!job->name || !job->policy_source || !job->kind) {
+	if (!job->name || !job->policy_source || !job->kind || !job->from) {
 		job_free(NULL, job);
 		return -ENOMEM;
 	}
@@ -304,6 +282,31 @@ static int worker_cgroup_guard(struct jobs *jobs, struct job *job, char **ret_er
 	return error ? error : TAKE_FD(fd);
 }
 
+/* From an empty job to a cgroup that is guarded and watched. Returns its descriptor or -errno. */
+static int worker_job_begin(struct jobs *jobs, struct job *job, char **ret_error)
+{
+	_cleanup_close_ int fd = -1;
+	int error = job_prepare(jobs, job, ret_error);
+
+	if (error)
+		return error;
+	fd = worker_cgroup_guard(jobs, job, ret_error);
+	if (fd < 0)
+		return fd;
+	error = job_watch(jobs, job);
+	return error ? error : TAKE_FD(fd);
+}
+
+static int worker_move(int cgroup_fd, const struct worker *worker, char **ret_error)
+{
+	int error = cgroup_move(cgroup_fd, worker->pid);
+
+	if (error && error != -ESRCH)
+		error_say(ret_error, "cannot move process %d into a job's cgroup: %s",
+			  worker->pid, strerror(-error));
+	return error;
+}
+
 int jobs_worker_begin(struct jobs *jobs, const struct worker *worker, const char *policy_source,
 		      struct job **ret_job, char **ret_error)
 {
@@ -317,24 +320,66 @@ int jobs_worker_begin(struct jobs *jobs, const struct worker *worker, const char
 	error = worker_job_new(worker, policy_source, &job);
 	if (error)
 		return error;
-	error = job_prepare(jobs, job, ret_error);
-	if (!error) {
-		fd = worker_cgroup_guard(jobs, job, ret_error);
-		error = fd < 0 ? fd : job_watch(jobs, job);
-	}
+	fd = worker_job_begin(jobs, job, ret_error);
 	/* The last thing that may fail: what is undone below must not be around a process. */
-	if (!error)
-		error = cgroup_move(fd, worker->pid);
+	error = fd < 0 ? fd : worker_move(fd, worker, ret_error);
 	if (error) {
-		if (error != -ESRCH && !*ret_error)
-			error_say(ret_error, "cannot move process %d into a cgroup of its own: %s",
-				  worker->pid, strerror(-error));
 		job_undo(jobs, job);
 		return error;
 	}
 	populated_read(job);
 	jobs_add(jobs, job);
 	*ret_job = job;
+	return 0;
+}
+
+static int overflow_job_new(const char *policy_source, struct job **ret_job)
+{
+	struct job *job = job_new(JOB_WORKER);
+
+	if (!job)
+		return -ENOMEM;
+	job->name = strdup(JOBS_OVERFLOW);
+	job->policy_source = strdup(policy_source);
+	if (!job->name || !job->policy_source) {
+		job_free(NULL, job);
+		return -ENOMEM;
+	}
+	*ret_job = job;
+	return 0;
+}
+
+/* One that is there: another policy may be the default by now. It is guarded in any case. */
+static int overflow_open(struct jobs *jobs, struct job *job, const char *policy_source)
+{
+	struct diagnostics diag = { .out = stderr };
+
+	if (strcmp(job->policy_source, policy_source) &&
+	    (job_policy_set(jobs, job, policy_source, &diag) ||
+	     job_record_write(jobs->parts.folder_fd, job)))
+		log_error("job '%s' keeps its policy '%s'", job->name, job->policy_source);
+	return home_cgroup_open(jobs->parts.home, job->cgroup);
+}
+
+int jobs_worker_overflow(struct jobs *jobs, const struct worker *worker, const char *policy_source,
+			 char **ret_error)
+{
+	struct job *job = jobs_overflow(jobs), *fresh = NULL;
+	_cleanup_close_ int fd = -1;
+	int error = job ? 0 : overflow_job_new(policy_source, &fresh);
+
+	if (error)
+		return error;
+	fd = job ? overflow_open(jobs, job, policy_source) :
+		   worker_job_begin(jobs, fresh, ret_error);
+	error = fd < 0 ? fd : worker_move(fd, worker, ret_error);
+	if (error && fresh)
+		job_undo(jobs, fresh);
+	if (error)
+		return error;
+	if (fresh)
+		jobs_add(jobs, fresh);
+	populated_read(job ? job : fresh);
 	return 0;
 }
 

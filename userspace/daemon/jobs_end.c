@@ -41,13 +41,7 @@ void job_finish(struct jobs *jobs, struct job *job)
 
 void job_give_up(struct jobs *jobs, struct job *job)
 {
-	struct guard *guard = jobs->parts.guard;
-
-	if (guard_job_is_live(guard, job->number))
-		log_error("job '%s' has ended, but sockets of its are open still: they lose their "
-			  "guard, since its place is needed (limits: jobs)", job->name);
-	guard_detach(guard, job->number);
-	if (guard_job_drain(guard, job->number, job_report, jobs))
+	if (guard_job_drain(jobs->parts.guard, job->number, job_report, jobs))
 		log_error("job '%s' has ended, but what it was refused cannot be written down: it "
 			  "is lost, since its place is needed; make room for the records",
 			  job->name);

@@ -16,6 +16,17 @@ struct jobs {
 	uint64_t shortages[SHORTAGES];	/* of all jobs since the daemon started */
 };
 
+/*
+ * A number and tables, where need be at the cost of a job that ended and whose records cannot be
+ * written, but never of one whose sockets are open.
+ * Returns 0, -ENOSPC (every place is taken), -EDQUOT (those that are left are kept for others) or
+ * another -errno.
+ */
+int place_take(struct jobs *jobs, struct job *job);
+
+/* Would one more job whose worker began in that cgroup be more than its agent's share? */
+bool place_is_beyond_share(const struct jobs *jobs, const char *from);
+
 /* Puts a job with a number among the others. */
 void jobs_add(struct jobs *jobs, struct job *job);
 /* Takes it out and frees it. */
@@ -40,7 +51,10 @@ void job_end(struct jobs *jobs, struct job *job);
 /* Takes everything that is still counted, and gives tables, number and memory back. */
 void job_finish(struct jobs *jobs, struct job *job);
 
-/* The same at any price: its place is needed for a job that would have no guard otherwise. */
+/*
+ * The same for one that guards nothing any more, also at the price of its last records: its place is
+ * needed for a job that would have no guard otherwise.
+ */
 void job_give_up(struct jobs *jobs, struct job *job);
 
 /* Notes what was short since the last look; logs the first of a kind. */

@@ -184,7 +184,7 @@ static void details_add(const struct call *call)
 	policies_visit(daemon->policies, policy_add, policies);
 	jobs_visit(daemon->jobs, guarded_add, guarded);
 	json_object_set_new(body, "jobs", json_integer((json_int_t)jobs_count(daemon->jobs)));
-	json_object_set_new(body, "jobs_max", json_integer(guard_jobs_max(daemon->guard)));
+	json_object_set_new(body, "jobs_max", json_integer(jobs_places(daemon->jobs)));
 	json_object_set_new(body, "config", text_json(daemon->config->path));
 	json_object_set_new(body, "policies", policies);
 	json_object_set_new(body, "records", records_status(daemon->records));
@@ -246,7 +246,8 @@ static const struct job *events_job(const struct call *call)
 
 	if (call->privileged)
 		job = job_by_name(call->daemon->jobs, name);
-	else if (job && name && strcmp(job->name, name))
+	/* In the overflow job are several jobs, of different agents. */
+	else if (job && (job_is_overflow(job) || (name && strcmp(job->name, name))))
 		job = NULL;
 	if (!job) {
 		_cleanup_free_ char *escaped = name ? escape_string(name, JOB_NAME_MAX) : NULL;
@@ -254,7 +255,7 @@ static const struct job *events_job(const struct call *call)
 		if (!call->privileged)
 			control_answer_error(call->answer, "only root may read records of other "
 					     "jobs; you are not in %s%s",
-					     name ? "the job " : "a job", escaped ? escaped : "");
+					     name ? "the job " : "a job of your own", escaped ? escaped : "");
 		else
 			control_answer_error(call->answer, "no job '%s' runs; see: buildfence jobs",
 					     escaped ? escaped : "?");

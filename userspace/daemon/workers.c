@@ -16,6 +16,32 @@
 #include "watch/identity.h"
 #include "watch/watch.h"
 
+/*
+ * For one that could get no job of its own, and why. Of all policies the default one is meant for
+ * whoever comes. Returns whether it may go on.
+ */
+static bool worker_overflow(struct daemon *daemon, const struct worker *worker, const char *why)
+{
+	const char *policy = daemon->config->policy;
+	_cleanup_free_ char *why_not = NULL;
+	int error = jobs_worker_overflow(daemon->jobs, worker, policy, &why_not);
+
+	if (error == -ESRCH)
+		return true;
+	if (!error) {
+		log_error("process %d is a worker of '%s', but gets NO JOB OF ITS OWN: %s; it goes "
+			  "on in the job '%s', with the policy '%s'", worker->pid,
+			  worker->kind->name, why, JOBS_OVERFLOW, policy);
+		return true;
+	}
+	log_error("process %d is a worker of '%s', but can be given NO JOB: %s; nor the job '%s': "
+		  "%s; %s, and is tried again every few seconds", worker->pid, worker->kind->name,
+		  why, JOBS_OVERFLOW, why_not ? why_not : strerror(-error), worker->held ?
+		  "it stays stopped" : "it goes on WITHOUT A GUARD OF ITS OWN");
+	daemon->worker_waits = true;
+	return false;
+}
+
 /* Returns whether the worker may go on. */
 static bool worker_take(const struct worker *worker, void *context)
 {
@@ -28,14 +54,8 @@ static bool worker_take(const struct worker *worker, void *context)
 
 	if (error == -EALREADY || error == -ESRCH)
 		return true;
-	if (error) {
-		log_error("process %d is a worker of '%s', but can be given no job: %s; %s, and is "
-			  "tried again every few seconds", worker->pid, worker->kind->name,
-			  why ? why : strerror(-error), worker->held ? "it stays stopped" :
-			  "it goes on WITHOUT A GUARD OF ITS OWN");
-		daemon->worker_waits = true;
-		return false;
-	}
+	if (error)
+		return worker_overflow(daemon, worker, why ? why : strerror(-error));
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
 	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
 				 worker->kind);
