@@ -4,7 +4,9 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -40,6 +42,15 @@ static ssize_t stuck_read(pid_t pid, const char *what, size_t max, char **ret_by
 	while (!released)
 		usleep(1000);
 	return quick_read(pid, what, max, ret_bytes);
+}
+
+/* `what` tells a descriptor of the program's. */
+static ssize_t descriptor_find(pid_t pid, const char *what, size_t max, char **ret_bytes)
+{
+	(void)pid;
+	(void)max;
+	(void)ret_bytes;
+	return fcntl(atoi(what), F_GETFD) < 0 ? -errno : 0;
 }
 
 static ssize_t ask(enum reader_use use, reader_fn read, pid_t pid)
@@ -131,4 +142,17 @@ Test(reader, who_answers_at_once_costs_nothing, .timeout = 60)
 		waited_ns += took_ns > NS_PER_MS / 2 ? took_ns : 0;
 	} while (before_ns < begin_ns + NS_PER_S && waited_ns < NS_PER_S / 5);
 	cr_expect_eq(refused, 0, "%u were refused", refused);
+}
+
+/* A thread that waits in FUSE outlives the program, with all that it holds. */
+Test(reader, it_holds_no_descriptor_of_the_program)
+{
+	char number[16], *bytes;
+	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	cr_assert(fd >= 0);
+	snprintf(number, sizeof(number), "%d", fd);
+	cr_expect_eq(reader_ask(READER_FILES, descriptor_find, SOMEBODY, number, 0, &bytes), -EBADF);
+	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	close(fd);
 }

@@ -8,11 +8,14 @@
 #include "base/reader.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -86,6 +89,12 @@ static void *reader_run(void *argument)
 {
 	struct reader *reader = argument;
 
+	/*
+	 * Nobody can kill a thread that waits for the answer of a file system in FUSE. What it
+	 * holds stays held when the program is dead: of the daemon's, the lock that the next one
+	 * needs, and the program that stops workers. So it holds nothing.
+	 */
+	syscall(SYS_close_range, 0, ~0U, CLOSE_RANGE_UNSHARE);
 	pthread_mutex_lock(&reader->lock);
 	while (reader->state == READER_IDLE || reader->state == READER_ASKED) {
 		if (reader->state == READER_IDLE) {

@@ -21,7 +21,7 @@ enum reader_use {
 /*
  * Reads something of a process: at least `max` bytes, or all there is, into memory of malloc()'s.
  * Returns how many, or -errno. It may go on when nobody waits any more, so it touches nothing of
- * the program's but `what`, a literal.
+ * the program's but `what`, a literal. It has none of the program's descriptors.
  */
 typedef ssize_t (*reader_fn)(pid_t pid, const char *what, size_t max, char **ret_bytes);
 
