@@ -152,7 +152,8 @@ Test(reader, it_holds_no_descriptor_of_the_program)
 
 	cr_assert(fd >= 0);
 	snprintf(number, sizeof(number), "%d", fd);
-	cr_expect_eq(reader_ask(READER_FILES, descriptor_find, SOMEBODY, number, 0, &bytes), -EBADF);
+	cr_expect_eq(reader_ask(READER_FILES, descriptor_find, SOMEBODY, number, 0, &bytes),
+		     -EBADF);
 	cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	close(fd);
 }

@@ -35,6 +35,9 @@ static void worker_take(const struct worker *worker, void *context)
 		return;
 	}
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
+	if (worker->unread)
+		log_error("job '%s': its agent's file .agent could not be read in time, so its "
+			  "policy was chosen without its agent and pool", job->name);
 	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
 				 worker->kind);
 	if (error && error != -ESRCH)

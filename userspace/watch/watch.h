@@ -21,6 +21,7 @@
 #ifndef BUILDFENCE_WATCH_H
 #define BUILDFENCE_WATCH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -38,6 +39,7 @@ struct worker {
 	char *cgroup;			/* path from cgroup2's root */
 	char *agent;			/* NULL: not known, or only from the identity */
 	char *pool;
+	bool unread;			/* its agent's own file could not be read: see agent.h */
 };
 
 /* Called for each worker that began. It may call watch_worker_add() and watch_worker_remove(). */

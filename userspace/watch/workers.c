@@ -32,6 +32,13 @@ static bool is_below(const char *cgroup, const char *jobs)
 	return !strncmp(cgroup, jobs, length) && (!cgroup[length] || cgroup[length] == '/');
 }
 
+bool is_in_job(const struct watch *watch, pid_t pid)
+{
+	_cleanup_free_ char *cgroup = NULL;
+
+	return watch->jobs && !cgroup_of_process(pid, &cgroup) && is_below(cgroup, watch->jobs);
+}
+
 static int worker_tell(struct watch_call *call, const struct process *process,
 		       const struct agent_kind *kind)
 {
@@ -53,7 +60,8 @@ static int worker_tell(struct watch_call *call, const struct process *process,
 		return 0;
 	if (kind->is_azure)
 		error = agent_azure_find(cgroup, process->parent, &agent, &pool);
-	if (error)
+	worker.unread = error == -EBUSY;
+	if (error && !worker.unread)
 		return error;
 	worker.cgroup = cgroup;
 	worker.agent = agent;
@@ -74,15 +82,14 @@ void worker_report(struct watch_call *call, const struct process *process,
 		call->error = error;
 }
 
-/* Is it one that a watch holds: a worker, or a worker's child? */
-static bool may_be_held(const struct watch *watch, const struct process *process,
-			const struct process *parent, const struct agent_kind *kind)
+/* Is one that is stopped held by a watch: a worker, or the child of one? */
+static bool may_be_held(const struct watch *watch, const struct process *parent,
+			const struct agent_kind *kind)
 {
 	struct process grandparent;
 
-	return process->state == 'T' &&
-	       (kind || (parent->parent && !process_look(parent->parent, &grandparent) &&
-			 worker_kind(watch, parent, &grandparent, true)));
+	return kind || (parent->parent && !process_look(parent->parent, &grandparent) &&
+			worker_kind(watch, parent, &grandparent, true));
 }
 
 /* One process of a search. Never the last. */
@@ -90,18 +97,22 @@ static bool process_judge(const struct process *process, void *context)
 {
 	struct watch_call *call = context;
 	struct awaiting *awaiting = awaiting_find(call->watch, process->parent);
-	const struct agent_kind *kind;
+	/* A watch that was killed let nobody go on, not even who was in a job by then. */
+	bool may_go_on = !call->identity && process->state == 'T', in_job;
+	const struct agent_kind *kind = NULL;
 	struct process parent;
 
 	if (!process->parent || process_look(process->parent, &parent))
 		return false;
 	if (call->identity && awaiting && awaiting->start_ticks == parent.start_ticks)
 		child_look(call, awaiting, process);
-	kind = worker_kind(call->watch, process, &parent, true);
-	if (kind)
+	/* Before anything else of it is read: a job may see to it that this takes its time. */
+	in_job = is_in_job(call->watch, process->pid);
+	if (!in_job || may_go_on)
+		kind = worker_kind(call->watch, process, &parent, true);
+	if (kind && !in_job)
 		worker_report(call, process, kind);
-	/* A watch that was killed has let nobody go on. */
-	if (!call->identity && may_be_held(call->watch, process, &parent, kind))
+	if (may_go_on && may_be_held(call->watch, &parent, kind))
 		process_continue(process->pid, process->start_ticks);
 	return false;
 }
