@@ -119,6 +119,67 @@ thawed_fail() {
 }
 recorded_is() { count "$@"; [ "$COUNT" -gt 0 ]; }
 
+# Whoever can mount in a namespace of his own decides what an agent's folder is. Here reading .agent never
+# ends, and who reads cannot be killed; nor may that keep anything of the daemon's alive that the next one
+# needs.
+test_daemon_an_agents_file_that_is_never_read_holds_up_nobody() {
+	local before server agent
+	policy_feed
+	AZURE=on config </dev/null
+	forge_make
+	daemon_start
+	records_are
+	mkdir "$CASE/silent"
+	cp /bin/sh "$CASE/bin/Agent.Listener"
+	cp /bin/sh "$CASE/bin/Agent.Worker"
+	cat >"$CASE/false" <<-END
+	$PYTHON "$HERE/fuse.py" "$CASE/silent" .agent "{}" >"$CASE/mounted" 2>"$CASE/unmounted" &
+	echo \$! >"$CASE/server"
+	until [ -s "$CASE/mounted" ]; do kill -0 \$! || exit 77; sleep 0.02; done
+	cd "$CASE/silent"
+	exec "$CASE/bin/Agent.Listener" -c '"$CASE/bin/Agent.Worker" -c "until [ -e $CASE/over ]; do sleep 0.1; done; :"; :'
+	END
+	inside "$AGENT_CGROUP" unshare -m bash "$CASE/false" &
+	agent=$!
+	wait_until 10 test -s "$CASE/server" && server=$(cat "$CASE/server")
+	trap 'false_agent_end $server' EXIT
+	wait_until 10 grep -q "job 'azure.* begins" "$CASE/err" || false_agent_fail "the false worker has no guard"
+	grep -q "its agent's file .agent could not be read in time" "$CASE/err" || fail "it was read, so nothing was tried"
+	daemon_answers_soon
+	forge alpha $JOB tcp "$EVIL4" 9001 && fail "a job was not refused"
+	recorded ForgeJobId=alpha DstPortNumber=9001
+	before=$DAEMON
+	kill -KILL $before
+	daemon_spawn
+	wait_until 10 daemon_answers || fail "the next daemon does not come up"
+	kill -0 $before || fail "the reader could be killed, so nothing was tried"
+	forge beta $JOB tcp "$EVIL4" 9002 && fail "a job of the next daemon was not refused"
+	touch "$CASE/over"
+	kill -KILL $server
+	wait $before $agent
+	nothing_left
+	recorded ForgeJobId=beta DstPortNumber=9002
+}
+false_agent_end() {
+	local status=$?
+	kill -KILL $1 2>/dev/null
+	(exit $status)
+	daemon_clean
+}
+false_agent_fail() {
+	[ ! -s "$CASE/unmounted" ] || skip "$(tail -n 1 "$CASE/unmounted")"
+	fail "$@"
+}
+
+# The daemon's answer takes the time of a turn of its loop, not more.
+daemon_answers_soon() {
+	local begin=$EPOCHREALTIME took
+	ctl status >/dev/null || fail "the daemon does not answer"
+	took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
+	echo "# the daemon answered within $took ms"
+	[ $took -lt $((2000 * SLOW)) ] || fail "the daemon answered after $took ms"
+}
+
 # Who is guarded shall not take the guard off, root or not.
 test_daemon_root_in_a_job_may_change_nothing() {
 	daemon_with_feed

@@ -3,13 +3,19 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/reader.h"
 #include "watch/agent.h"
 
 struct unit_case {
@@ -140,38 +146,58 @@ struct folder {
 	pid_t listener;
 };
 
-static void folder_make(struct folder *folder)
+/* In a child. With `mounted`, the file "other" is where .agent was, for this process alone. */
+static int listener_run(const struct folder *folder, bool mounted)
 {
-	snprintf(folder->path, sizeof(folder->path), "/tmp/buildfence-agent-XXXXXX");
-	cr_assert(mkdtemp(folder->path));
+	char path[128], other[128], byte;
+
+	close(folder->pipe[1]);
+	snprintf(path, sizeof(path), "%s/.agent", folder->path);
+	snprintf(other, sizeof(other), "%s/other", folder->path);
+	/* Who has made a namespace is not looked at by its like, unless it says so. */
+	if (mounted && (unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+			mount(other, path, NULL, MS_BIND, NULL) || prctl(PR_SET_DUMPABLE, 1)))
+		return 1;
+	return chdir(folder->path) || read(folder->pipe[0], &byte, 1) < 0;
+}
+
+/* False: the process could not do what it should. */
+static bool listener_start(struct folder *folder, bool mounted)
+{
 	cr_assert_eq(pipe(folder->pipe), 0);
 	folder->listener = fork();
-	if (!folder->listener) {
-		char byte;
-
-		close(folder->pipe[1]);
-		if (!chdir(folder->path))
-			_exit(read(folder->pipe[0], &byte, 1) < 0);
-		_exit(1);
-	}
+	if (!folder->listener)
+		_exit(listener_run(folder, mounted));
 	close(folder->pipe[0]);
 	for (int try = 0; try < 1000; try++) {
 		char link[64], target[64] = "";
 
 		snprintf(link, sizeof(link), "/proc/%d/cwd", folder->listener);
 		if (readlink(link, target, sizeof(target) - 1) > 0 && !strcmp(target, folder->path))
-			return;
+			return true;
 		usleep(1000);
 	}
-	cr_assert_fail("the process did not change its folder");
+	return false;
+}
+
+static void listener_stop(struct folder *folder)
+{
+	close(folder->pipe[1]);
+	waitpid(folder->listener, NULL, 0);
+}
+
+static void folder_make(struct folder *folder)
+{
+	snprintf(folder->path, sizeof(folder->path), "/tmp/buildfence-agent-XXXXXX");
+	cr_assert(mkdtemp(folder->path));
+	cr_assert(listener_start(folder, false), "the process did not change its folder");
 }
 
 static void folder_remove(struct folder *folder)
 {
 	char path[128];
 
-	close(folder->pipe[1]);
-	waitpid(folder->listener, NULL, 0);
+	listener_stop(folder);
 	snprintf(path, sizeof(path), "%s/.agent", folder->path);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/other", folder->path);
@@ -257,4 +283,98 @@ Test(agent, a_link_is_not_followed_and_a_fifo_not_waited_for, .timeout = 10)
 	cr_assert_eq(unlink(path), 0);
 	cr_assert_eq(mkfifo(path, 0600), 0);
 	expect_names(&folder, SCALE_SET, "", "");
+}
+
+/* Opening some files does things, so what is not read shall not be opened. */
+static int opened_watch(const struct folder *folder)
+{
+	char path[128];
+	int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	snprintf(path, sizeof(path), "%s/.agent", folder->path);
+	cr_assert_geq(inotify_add_watch(fd, path, IN_OPEN | IN_ACCESS), 0);
+	return fd;
+}
+
+static bool was_opened(int fd)
+{
+	char event[sizeof(struct inotify_event) + NAME_MAX + 1];
+
+	return read(fd, event, sizeof(event)) > 0;
+}
+
+Test(agent, what_is_no_regular_file_is_not_opened)
+{
+	_cleanup_folder_ struct folder folder = {};
+	_cleanup_close_ int opened = -1;
+	char path[128];
+
+	folder_make(&folder);
+	snprintf(path, sizeof(path), "%s/.agent", folder.path);
+	cr_assert_eq(mkfifo(path, 0600), 0);
+	opened = opened_watch(&folder);
+	expect_names(&folder, SCALE_SET, "", "");
+	cr_expect_not(was_opened(opened));
+}
+
+Test(agent, a_unit_that_tells_both_needs_no_file)
+{
+	_cleanup_folder_ struct folder folder = {};
+	_cleanup_close_ int opened = -1;
+
+	folder_make(&folder);
+	file_write(&folder, ".agent", FILE_TEXT, 0);
+	opened = opened_watch(&folder);
+	expect_names(&folder, "/system.slice/vsts.agent.a.b.c.service", "c", "b");
+	expect_names(&folder, "/x/vsts.agent.a.b.\\x.service", "", "");
+	cr_expect_not(was_opened(opened));
+	expect_names(&folder, "/x/vsts.agent.a.my.pool.build\\x2d7.service", "build-7", "my.pool");
+	cr_expect(was_opened(opened));
+}
+
+/* A user may mount what he cannot open himself, as the kernel's log, which is gone once read. */
+Test(agent, what_was_mounted_in_its_place_is_not_read)
+{
+	_cleanup_folder_ struct folder folder = {};
+
+	folder_make(&folder);
+	file_write(&folder, ".agent", "{ \"agentName\": \"build-7\" }", 0);
+	file_write(&folder, "other", "{ \"agentName\": \"mounted\" }", 0);
+	expect_names(&folder, SCALE_SET, "build-7", "");
+	listener_stop(&folder);
+	if (!listener_start(&folder, true))
+		cr_skip_test("nobody may make a user namespace here");
+	expect_names(&folder, SCALE_SET, "", "");
+}
+
+static volatile bool released;
+
+static ssize_t stuck_read(pid_t pid, const char *what, size_t max, char **ret_bytes)
+{
+	(void)pid;
+	(void)what;
+	(void)max;
+	(void)ret_bytes;
+	while (!released)
+		usleep(1000);
+	return -ESRCH;
+}
+
+Test(agent, a_file_that_cannot_be_read_now_is_told_from_none, .timeout = 60)
+{
+	_cleanup_folder_ struct folder folder = {};
+	char *agent, *pool, *bytes;
+
+	folder_make(&folder);
+	file_write(&folder, ".agent", FILE_TEXT, 0);
+	reader_ask(READER_SEARCH, stuck_read, folder.listener, "", 0, &bytes);
+	cr_expect_eq(agent_azure_find(SCALE_SET, folder.listener, &agent, &pool), -EBUSY);
+	cr_expect(!agent && !pool);
+	released = true;
+	for (int i = 0; i < 1000 && agent_azure_find(SCALE_SET, folder.listener, &agent, &pool);
+	     i++)
+		usleep(1000);
+	cr_expect_str_eq(agent, "build-7");
+	free(agent);
+	free(pool);
 }

@@ -177,7 +177,7 @@ static int arguments_allow(scmp_filter_ctx filter)
 		{ "ioctl", 1, PERF_EVENT_IOC_SET_BPF, UINT32_MAX },
 		{ "ioctl", 1, PERF_EVENT_IOC_ENABLE, UINT32_MAX },
 		{ "ioctl", 1, PERF_EVENT_IOC_DISABLE, UINT32_MAX },
-		/* Threads of ours (base/proc.c for one), with the same filter; no process. */
+		/* Threads of ours (base/reader.c for one), with the same filter; no process. */
 		{ "clone", 0, CLONE_THREAD, CLONE_THREAD | NAMESPACES },
 	};
 

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/reader.h"
+
 /*
  * Reads the beginning of /proc/PID/FILE, up to `size` - 1 bytes and a NUL. Not for what stands in
  * the process's memory, see below. Returns the number of bytes, -ESRCH, or another -errno.
@@ -30,21 +32,11 @@ int proc_children(pid_t pid, proc_child_fn call, void *context);
 
 /*
  * Reads /proc/PID/FILE (a literal), which shows memory of the process, as cmdline and environ do:
- * to its end, or until there are `max` bytes, and up to a page more. *ret_bytes is the caller's to
- * give to proc_memory_free(). A process can keep us from reading: nobody waits longer than 200 ms
- * for it, and that once. For one thread of the program, which starts a second one here. Returns
- * the number of bytes, -ESRCH, -ETIMEDOUT, -EBUSY (this process, or too many, did not answer), or
- * another -errno.
+ * to its end, or until there are `max` bytes, and up to a page more. A process can keep us from
+ * reading, so a thread does it; see reader_ask(), also for *ret_bytes. Returns the number of bytes,
+ * -ESRCH, -ETIMEDOUT, -EBUSY, or another -errno.
  */
-ssize_t proc_memory_read(pid_t pid, const char *file, size_t max, char **ret_bytes);
-
-/* Wipes and frees them: they may hold secrets. NULL is fine. */
-void proc_memory_free(char *bytes, ssize_t length);
-
-/*
- * Ends that second thread; the next question starts another. Before privileges are dropped: a
- * thread keeps those that it was started with.
- */
-void proc_memory_end(void);
+ssize_t proc_memory_read(enum reader_use use, pid_t pid, const char *file, size_t max,
+			 char **ret_bytes);
 
 #endif

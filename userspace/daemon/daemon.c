@@ -22,7 +22,7 @@
 #include "base/loop.h"
 #include "base/notify.h"
 #include "base/privileges.h"
-#include "base/proc.h"
+#include "base/reader.h"
 #include "config/config.h"
 #include "control/server.h"
 #include "daemon/daemon_internal.h"
@@ -394,7 +394,7 @@ static int privileges_prepare(void)
 {
 	int error;
 
-	proc_memory_end();
+	reader_end();
 	error = privileges_drop();
 	if (error)
 		log_error("cannot give up privileges: %s", strerror(-error));

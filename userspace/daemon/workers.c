@@ -57,6 +57,9 @@ static bool worker_take(const struct worker *worker, void *context)
 	if (error)
 		return worker_overflow(daemon, worker, why ? why : strerror(-error));
 	log_info("job '%s' begins: process %d, policy '%s'", job->name, worker->pid, policy);
+	if (worker->unread)
+		log_error("job '%s': its agent's file .agent could not be read in time, so its "
+			  "policy was chosen without its agent and pool", job->name);
 	error = watch_worker_add(daemon->watch, worker->pid, worker->start_ticks,
 				 worker->kind);
 	if (error && error != -ESRCH)

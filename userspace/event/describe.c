@@ -63,11 +63,11 @@ void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time
 		target[length] = '\0';
 		path = escape_string(target, PROCESS_SIZE);
 	}
-	length = proc_memory_read(pid, "cmdline", ARGUMENTS_MAX, &arguments);
+	length = proc_memory_read(READER_RECORDS, pid, "cmdline", ARGUMENTS_MAX, &arguments);
 	if (length > 0)
 		masked = command_line_mask(arguments, length < ARGUMENTS_MAX ? (size_t)length :
 							ARGUMENTS_MAX - 1);
-	proc_memory_free(arguments, length);
+	answer_free(arguments, length);
 	/* The number may have been given to another process while we read. */
 	if (proc_start(pid, &start_after) || start_after != start)
 		return;

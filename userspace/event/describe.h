@@ -16,7 +16,7 @@
  * The program's path and masked command line of a process that was `pid` at `time_ns` (of
  * CLOCK_BOOTTIME) and had a thread named `comm`; the caller frees both. NULL, when the process is
  * gone or another one has its number now; no command line either, when it keeps us from reading
- * (see base/proc.h).
+ * (see base/reader.h).
  */
 void process_describe(pid_t pid, const char comm[static COMM_LEN], uint64_t time_ns,
 		      char **ret_path, char **ret_command_line);

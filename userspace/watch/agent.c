@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 
 #include "base/cleanup.h"
+#include "base/reader.h"
 #include "watch/identity.h"
 
 #define UNIT_PREFIX	"vsts.agent."
@@ -149,41 +150,69 @@ int agent_file_parse(const char *text, size_t length, char **ret_agent, char **r
 	return 0;
 }
 
-/* An agent's folder, of which all that is below belongs to a user who may be hostile. */
-static int agent_file_read(int folder_fd, char **ret_agent, char **ret_pool)
-{
-	/* A FIFO or a leased file must not make us wait. */
-	_cleanup_close_ int fd = openat(folder_fd, ".agent", O_RDONLY | O_NOFOLLOW | O_NONBLOCK |
-					O_NOCTTY | O_CLOEXEC);
-	_cleanup_free_ char *text = NULL;
-	size_t filled = 0;
-	struct stat status;
-	ssize_t length;
+/* --- its file, read by a thread of base/reader.c ------------------------------------------------ */
 
-	if (fd < 0 || fstat(fd, &status) < 0)
+/*
+ * A descriptor for reading, or -errno. The folder and all below it belong to a user who may be
+ * hostile, and may have mounted there what he likes: opening a device does things (a watchdog
+ * begins to count), and so does reading what /proc or tracefs call a regular file (it is gone
+ * then). So what is a link, or was mounted in the file's place, is not read, and what is no regular
+ * file not even opened.
+ */
+static int regular_open(int folder_fd, const char *name)
+{
+	const struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	_cleanup_close_ int path_fd = -1;
+	char path[64];
+	struct stat status;
+	int fd;
+
+	path_fd = (int)syscall(SYS_openat2, folder_fd, name, &how, sizeof(how));
+	if (path_fd < 0 || fstat(path_fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode) || status.st_size > AGENT_FILE_MAX)
 		return -EINVAL;
-	text = malloc(AGENT_FILE_MAX + 1);
-	if (!text)
+	/* Of this thread, which has descriptors of its own. A leased file must not make us wait. */
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", path_fd);
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static ssize_t file_read(int folder_fd, const char *name, size_t max, char **ret_bytes)
+{
+	_cleanup_close_ int fd = regular_open(folder_fd, name);
+	_cleanup_free_ char *bytes = NULL;
+	size_t filled = 0;
+	ssize_t length;
+
+	if (fd < 0)
+		return fd;
+	bytes = malloc(max);
+	if (!bytes)
 		return -ENOMEM;
-	while (filled <= AGENT_FILE_MAX) {
-		length = read(fd, text + filled, AGENT_FILE_MAX + 1 - filled);
+	while (filled < max) {
+		length = read(fd, bytes + filled, max - filled);
 		if (length < 0)
 			return -errno;
 		if (!length)
-			return agent_file_parse(text, filled, ret_agent, ret_pool);
+			break;
 		filled += (size_t)length;
 	}
-	return -EFBIG;
+	*ret_bytes = TAKE_PTR(bytes);
+	return (ssize_t)filled;
 }
 
 static int process_link_open(pid_t pid, const char *link)
 {
 	char path[64];
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, link);
-	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
 }
 
 /* ROOT/bin.VERSION/Agent.Listener: the folder is two above, as the process itself sees it. */
@@ -196,55 +225,91 @@ static int folder_of_program(pid_t pid)
 	_cleanup_close_ int root_fd = -1;
 	char path[64], target[4096], *end;
 	ssize_t length;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	length = readlink(path, target, sizeof(target) - 1);
 	if (length < 0)
-		return -1;
+		return -errno;
 	target[length] = '\0';
 	for (int above = 0; above < 2; above++) {
 		end = strrchr(target, '/');
 		if (!end)
-			return -1;
+			return -ENOENT;
 		*end = '\0';
 	}
 	root_fd = process_link_open(pid, "root");
-	return root_fd < 0 ? -1 : (int)syscall(SYS_openat2, root_fd, target, &how, sizeof(how));
+	if (root_fd < 0)
+		return root_fd;
+	fd = (int)syscall(SYS_openat2, root_fd, target, &how, sizeof(how));
+	return fd < 0 ? -errno : fd;
 }
 
-static int folder_find(pid_t listener, char **ret_agent, char **ret_pool)
+static ssize_t program_folder_read(pid_t pid, const char *name, size_t max, char **ret_bytes)
 {
-	_cleanup_close_ int program_fd = folder_of_program(listener);
-	_cleanup_close_ int work_fd = process_link_open(listener, "cwd");
-	int error = -ENOENT;
+	_cleanup_close_ int folder_fd = folder_of_program(pid);
 
-	if (program_fd >= 0)
-		error = agent_file_read(program_fd, ret_agent, ret_pool);
-	if (error && error != -ENOMEM && work_fd >= 0)
-		error = agent_file_read(work_fd, ret_agent, ret_pool);
+	return folder_fd < 0 ? folder_fd : file_read(folder_fd, name, max, ret_bytes);
+}
+
+static ssize_t work_folder_read(pid_t pid, const char *name, size_t max, char **ret_bytes)
+{
+	_cleanup_close_ int folder_fd = process_link_open(pid, "cwd");
+
+	return folder_fd < 0 ? folder_fd : file_read(folder_fd, name, max, ret_bytes);
+}
+
+/* --- both ------------------------------------------------------------------------------------- */
+
+/* Returns 0, -ENOMEM, -EBUSY (it could not be read now), or another -errno: there is none. */
+static int file_ask(pid_t listener, reader_fn read, char **ret_agent, char **ret_pool)
+{
+	char *bytes;
+	ssize_t length = reader_ask(READER_FILES, read, listener, ".agent", AGENT_FILE_MAX + 1,
+				    &bytes);
+	int error = (int)length;
+
+	if (length == -ETIMEDOUT)
+		return -EBUSY;
+	if (length >= 0)
+		error = length > AGENT_FILE_MAX ? -EFBIG :
+			agent_file_parse(bytes, (size_t)length, ret_agent, ret_pool);
+	answer_free(bytes, length);
 	return error;
+}
+
+static int file_find(pid_t listener, char **ret_agent, char **ret_pool)
+{
+	int error = file_ask(listener, program_folder_read, ret_agent, ret_pool);
+
+	if (!error || error == -ENOMEM || error == -EBUSY)
+		return error;
+	return file_ask(listener, work_folder_read, ret_agent, ret_pool);
 }
 
 int agent_azure_find(const char *cgroup, pid_t listener, char **ret_agent, char **ret_pool)
 {
 	_cleanup_free_ char *unit = NULL, *agent = NULL, *pool = NULL;
-	int error, unit_error = agent_unit_find(cgroup, &unit);
+	int error, file_error, unit_error = agent_unit_find(cgroup, &unit);
 
 	*ret_agent = NULL;
 	*ret_pool = NULL;
-	if (unit_error == -ENOMEM)
-		return -ENOMEM;
-	error = listener ? folder_find(listener, &agent, &pool) : -ENOENT;
-	if (error == -ENOMEM)
-		return -ENOMEM;
+	if (!unit_error) {
+		error = agent_unit_split(unit, NULL, NULL, ret_agent, ret_pool);
+		if (error != -ENOENT)
+			return error;
+	} else if (unit_error != -ENOENT) {
+		/* A unit whose name cannot be read is still one: the file does not stand in. */
+		return unit_error == -ENOMEM ? -ENOMEM : 0;
+	}
+	file_error = listener ? file_find(listener, &agent, &pool) : -ENOENT;
+	if (file_error == -ENOMEM || file_error == -EBUSY)
+		return file_error;
 	if (!unit_error) {
 		error = agent_unit_split(unit, agent, pool, ret_agent, ret_pool);
 		return error == -ENOMEM ? error : 0;
 	}
-	/* A unit whose name cannot be read is still a unit: the file does not stand in for it. */
-	if (unit_error == -ENOENT) {
-		*ret_agent = TAKE_PTR(agent);
-		*ret_pool = TAKE_PTR(pool);
-	}
+	*ret_agent = TAKE_PTR(agent);
+	*ret_pool = TAKE_PTR(pool);
 	return 0;
 }

@@ -39,7 +39,10 @@ int agent_file_parse(const char *text, size_t length, char **ret_agent, char **r
 
 /*
  * Name and pool of the agent whose worker runs in `cgroup` (from cgroup2's root) below the process
- * `listener` (0: not known). What cannot be told is NULL; that is no error. Returns 0 or -ENOMEM.
+ * `listener` (0: not known). The file stands in the folder above that of the listener's program, or
+ * in its working directory; it is read only where it is needed, and where it can be read in a
+ * moment (see base/reader.h). What cannot be told is NULL; that is no error. Returns 0, -EBUSY (the
+ * file was needed, and could not be read: both are NULL), or -ENOMEM.
  */
 int agent_azure_find(const char *cgroup, pid_t listener, char **ret_agent, char **ret_pool);
 

@@ -238,11 +238,11 @@ int identity_finish(struct identity_reader *reader, struct identity **ret_identi
 static ssize_t environ_read(pid_t pid, struct identity_reader *reader)
 {
 	char *bytes;
-	ssize_t length = proc_memory_read(pid, "environ", ENVIRON_MAX, &bytes);
+	ssize_t length = proc_memory_read(READER_IDENTITY, pid, "environ", ENVIRON_MAX, &bytes);
 
 	if (length > 0)
 		identity_take(reader, bytes, (size_t)length);
-	proc_memory_free(bytes, length);
+	answer_free(bytes, length);
 	return length;
 }
 

@@ -57,6 +57,9 @@ int watch_open_sized(const struct agent_kind *kinds, size_t count, uint32_t ring
 const struct agent_kind *worker_kind(const struct watch *watch, const struct process *process,
 				     const struct process *parent, bool deep);
 
+/* Is it in a job, and so no worker, whatever its names are? */
+bool is_in_job(const struct watch *watch, pid_t pid);
+
 /* Hands a worker to the caller, unless it has ended or is in a job. Returns: it may go on. */
 bool worker_report(struct watch_call *call, const struct process *process,
 		   const struct agent_kind *kind);

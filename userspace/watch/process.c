@@ -115,9 +115,10 @@ bool process_is(const struct process *process, const char *name)
 
 	if (process_comm_is(process->comm, name) || program_is(process->pid, name))
 		return true;
-	length = proc_memory_read(process->pid, "cmdline", ARGUMENTS_MAX, &arguments);
+	length = proc_memory_read(READER_SEARCH, process->pid, "cmdline", ARGUMENTS_MAX,
+				  &arguments);
 	is = length > 0 && process_arguments_name(arguments, (size_t)length, name);
-	proc_memory_free(arguments, length);
+	answer_free(arguments, length);
 	return is;
 }
 

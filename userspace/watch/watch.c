@@ -54,6 +54,8 @@ static bool worker_began(struct watch_call *call, const struct exec_event *event
 	};
 	const struct agent_kind *kind;
 
+	if (is_in_job(call->watch, process.pid))
+		return true;
 	memcpy(process.comm, event->name.comm, sizeof(process.comm));
 	memcpy(parent.comm, event->parent_name.comm, sizeof(parent.comm));
 	kind = worker_kind(call->watch, &process, &parent, false);

@@ -40,6 +40,7 @@ struct worker {
 	char *agent;			/* NULL: not known, or only from the identity */
 	char *pool;
 	bool held;
+	bool unread;			/* its agent's own file could not be read: see agent.h */
 };
 
 /*

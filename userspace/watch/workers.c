@@ -32,6 +32,13 @@ static bool is_below(const char *cgroup, const char *jobs)
 	return !strncmp(cgroup, jobs, length) && (!cgroup[length] || cgroup[length] == '/');
 }
 
+bool is_in_job(const struct watch *watch, pid_t pid)
+{
+	_cleanup_free_ char *cgroup = NULL;
+
+	return watch->jobs && !cgroup_of_process(pid, &cgroup) && is_below(cgroup, watch->jobs);
+}
+
 static int worker_tell(struct watch_call *call, const struct process *process,
 		       const struct agent_kind *kind, bool *ret_go_on)
 {
@@ -54,7 +61,8 @@ static int worker_tell(struct watch_call *call, const struct process *process,
 		return 0;
 	if (kind->is_azure)
 		error = agent_azure_find(cgroup, process->parent, &agent, &pool);
-	if (error)
+	worker.unread = error == -EBUSY;
+	if (error && !worker.unread)
 		return error;
 	worker.cgroup = cgroup;
 	worker.agent = agent;
@@ -77,12 +85,14 @@ bool worker_report(struct watch_call *call, const struct process *process,
 	return false;
 }
 
-static bool is_workers_child(const struct watch *watch, const struct process *parent)
+/* Is one that is stopped held by a watch: a worker, or the child of one? */
+static bool may_be_held(const struct watch *watch, const struct process *parent,
+			const struct agent_kind *kind)
 {
 	struct process grandparent;
 
-	return parent->parent && !process_look(parent->parent, &grandparent) &&
-	       worker_kind(watch, parent, &grandparent, true);
+	return kind || (parent->parent && !process_look(parent->parent, &grandparent) &&
+			worker_kind(watch, parent, &grandparent, true));
 }
 
 /* One process of a search. Never the last. */
@@ -90,19 +100,24 @@ static bool process_judge(const struct process *process, void *context)
 {
 	struct watch_call *call = context;
 	struct awaiting *awaiting = awaiting_find(call->watch, process->parent);
-	bool held = process->state == 'T', go_on;
-	const struct agent_kind *kind;
+	/* A watch that was killed let nobody go on, not even who was in a job by then. */
+	bool held = process->state == 'T', left = held && !call->identity, in_job, go_on;
+	const struct agent_kind *kind = NULL;
 	struct process parent;
 
 	if (!process->parent || process_look(process->parent, &parent))
 		return false;
 	if (call->identity && awaiting && awaiting->start_ticks == parent.start_ticks)
 		child_look(call, awaiting, process);
-	kind = worker_kind(call->watch, process, &parent, true);
+	/* Before anything else of it is read: a job may see to it that this takes its time. */
+	in_job = is_in_job(call->watch, process->pid);
+	if (!in_job || left)
+		kind = worker_kind(call->watch, process, &parent, true);
 	/* Where identities are asked for, a child that is held goes on when its report is read. */
-	go_on = kind ? worker_report(call, process, kind) :
-		       held && !call->identity && is_workers_child(call->watch, &parent);
-	/* A watch that was killed has let nobody go on; this one, whom it was told to keep. */
+	if (kind && !in_job)
+		go_on = worker_report(call, process, kind);
+	else
+		go_on = left && may_be_held(call->watch, &parent, kind);
 	if (held && go_on)
 		process_continue(process->pid, process->start_ticks);
 	return false;
