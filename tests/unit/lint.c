@@ -188,7 +188,7 @@ Test(lint, a_rule_that_a_preset_has_is_told_at_the_file_s)
 			 "job.yaml:3:5: warning: 'https://proxy.golang.org': says the same as 'https://proxy.golang.org' in preset go"), "%s", messages);
 }
 
-/* Nobody can edit a preset: that it reaches a service for everybody is worth one line, not seven. */
+/* Nobody can edit a preset: that it reaches a service for everybody is worth one line. */
 Test(lint, a_preset_gets_one_warning_for_each_service)
 {
 	static const struct { const char *policy; unsigned int count; } rows[] = {

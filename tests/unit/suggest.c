@@ -133,7 +133,7 @@ ParameterizedTestParameters(suggest, each_record_becomes_its_narrowest_entry)
 ParameterizedTest(struct suggest_case *c, suggest, each_record_becomes_its_narrowest_entry)
 {
 	_cleanup_free_ char *text = NULL, *entries = NULL;
-	struct diagnostics diag = { .out = stderr };
+	struct diagnostics diag = {};
 
 	cr_assert_eq(suggest_text(c->records, c->fold, &diag, &text), 0);
 	entries = entries_only(text);
@@ -197,7 +197,7 @@ ParameterizedTestParameters(suggest, names_fold_only_as_far_as_one_owner_reaches
 ParameterizedTest(struct suggest_case *c, suggest, names_fold_only_as_far_as_one_owner_reaches)
 {
 	_cleanup_free_ char *text = NULL, *entries = NULL;
-	struct diagnostics diag = { .out = stderr };
+	struct diagnostics diag = {};
 
 	cr_assert_eq(suggest_text(c->records, c->fold, &diag, &text), 0);
 	entries = entries_only(text);
@@ -214,7 +214,7 @@ Test(suggest, comments_say_who_needed_an_entry_and_how_often)
 		"{\"Reason\":\"not-allowed\",\"NetworkProtocol\":\"TCP\",\"DstPortNumber\":443,"
 		"\"DstFQDN\":\"a.example\",\"SrcProcessName\":\"/usr/bin/git\"}\n"
 		ASKED("b.example");
-	struct diagnostics diag = { .out = stderr };
+	struct diagnostics diag = {};
 	_cleanup_free_ char *text = NULL;
 
 	cr_assert_eq(suggest_text(records, 0, &diag, &text), 0);
@@ -305,7 +305,7 @@ Test(suggest, every_entry_is_read_back_and_covers_its_record)
 	};
 
 	for (unsigned int fold = 0; fold <= 2; fold += 2) {
-		struct diagnostics diag = { .out = stderr };
+		struct diagnostics diag = {};
 		_cleanup_policy_ struct policy *policy = NULL;
 		_cleanup_free_ char *text = NULL;
 

@@ -80,11 +80,13 @@ Test(summary, an_audit_run_is_told_as_one)
 	}
 	summary_counters(summary, &counters);
 	text = summary_text(summary, SUMMARY_TEXT);
-	cr_expect_not_null(strstr(text, "(audit): 0 destinations reached, 5000 attempts would have been blocked"));
+	cr_expect_not_null(strstr(text, ", 5000 attempts would have been blocked, 1 more were"));
 	cr_expect_not_null(strstr(text, "\nWould have been blocked\n"));
-	cr_expect_not_null(strstr(text, "\nWould have been blocked, as expected\n       1  telemetry"), "%s", text);
+	cr_expect_not_null(strstr(text, "\nWould have been blocked, as expected\n       1  tele"),
+			   "%s", text);
 	cr_expect_not_null(strstr(text, "905 attempts are in no line above"));
-	cr_expect_not_null(strstr(text, "1 addresses were not learned because the job's table was full: connections to them would have been refused\n"));
+	cr_expect_not_null(strstr(text, "\n1 addresses were not learned because the job's table "
+				  "was full: connections to them would have been refused\n"));
 	cr_expect_not_null(strstr(text, "2 DNS questions would have been refused because"));
 	cr_expect_not_null(strstr(text, "3 datagrams would have been refused because"));
 	cr_expect_not_null(strstr(text, "4 packets could not be judged"));

@@ -40,7 +40,7 @@
 /* Numbers in the kernel for each policy: in force, in the making, and not yet given back. */
 #define POLICY_NUMBERS	3
 #define DESCRIPTORS	(1 << 20)
-/* Jobs that may begin in a second without waiting for tables; each takes 0.7 MiB of the kernel's. */
+/* Jobs that may begin in a second without waiting for tables; each takes 0.7 MiB of the kernel. */
 #define SPARES		4
 
 /* --- turns ------------------------------------------------------------------------------------ */

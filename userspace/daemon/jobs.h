@@ -21,8 +21,8 @@ struct resetter;
 struct worker;
 
 /*
- * The job of all workers that could get none of their own. It begins with the first of them and ends
- * with the last. Its place is no other's: it is one of the guard's jobs, but of no limit.
+ * The job of all workers that could get none of their own. It begins with the first of them and
+ * ends with the last. Its place is no other's: it is one of the guard's jobs, but of no limit.
  */
 #define JOBS_OVERFLOW	"overflow"
 #define JOBS_RESERVED	1

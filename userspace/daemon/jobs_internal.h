@@ -52,8 +52,8 @@ void job_end(struct jobs *jobs, struct job *job);
 void job_finish(struct jobs *jobs, struct job *job);
 
 /*
- * The same for one that guards nothing any more, also at the price of its last records: its place is
- * needed for a job that would have no guard otherwise.
+ * The same for one that guards nothing any more, also at the price of its last records: its place
+ * is needed for a job that would have no guard otherwise.
  */
 void job_give_up(struct jobs *jobs, struct job *job);
 

@@ -255,7 +255,8 @@ static const struct job *events_job(const struct call *call)
 		if (!call->privileged)
 			control_answer_error(call->answer, "only root may read records of other "
 					     "jobs; you are not in %s%s",
-					     name ? "the job " : "a job of your own", escaped ? escaped : "");
+					     name ? "the job " : "a job of your own",
+					     escaped ? escaped : "");
 		else
 			control_answer_error(call->answer, "no job '%s' runs; see: buildfence jobs",
 					     escaped ? escaped : "?");

@@ -81,8 +81,8 @@ static bool hash_is_one_of(const char *hash, const struct hashes *hashes)
 }
 
 /*
- * The presets that a policy's name is made of ("azure-devops+github"): how many, or 0 if it is no such
- * name. Pointers into `copy`, which is cut, go to ret_names, with a NULL behind them.
+ * The presets that a policy's name is made of ("azure-devops+github"): how many, or 0 if it is no
+ * such name. Pointers into `copy`, which is cut, go to ret_names, with a NULL behind them.
  */
 static size_t name_split(char *copy, const char *ret_names[static NAMES_MAX])
 {
@@ -188,15 +188,16 @@ static bool is_gap(const struct bases *bases, size_t n)
 static void gap_warn(const struct basis *basis, const char *source, struct diagnostics *diag)
 {
 	static const char *const explanations[] = {
-		[BASIS_UNKNOWN] = "; name it as the run did, by " OPTIONS,
-		[BASIS_NOT_ALONE] = ": it is not the preset alone, as this version has it; name it as the run did, by " OPTIONS,
-		[BASIS_CHANGED] = ", but for what it still allows now: it has changed since",
+		[BASIS_UNKNOWN] = "",
+		[BASIS_NOT_ALONE] = ": it is not the preset alone, as this version has it",
+		[BASIS_CHANGED] = ", but for what it still allows: it has changed since",
 	};
 
 	diagnostics_warning(diag, source, 0, 0,
-			    "what the run's policy '%.200s' allowed left no record, and is not printed%s",
+			    "what the run's policy '%.200s' allowed left no record, and is not printed%s%s",
 			    *basis->name ? basis->name : "(without a name)",
-			    explanations[basis->state]);
+			    explanations[basis->state], basis->state == BASIS_CHANGED ? "" :
+			    "; name it as the run did, by " OPTIONS);
 }
 
 int bases_resolve(struct bases *bases, const struct policy_request *request, const char *source,

@@ -40,9 +40,9 @@ struct bases {
 int bases_note(struct bases *bases, const char *name, const char *hash);
 
 /*
- * Finds out what the policies allowed: from name and hash, where it was built-in presets and nothing
- * else; others by `request`, which may be empty. What is missing is reported as a warning at `source`.
- * Returns 0, -EINVAL (the request's policy has errors: reported) or another -errno.
+ * Finds out what the policies allowed: from name and hash, where it was built-in presets and
+ * nothing else; others by `request`, which may be empty. What is missing is reported as a warning
+ * at `source`. Returns 0, -EINVAL (the request's policy has errors: reported) or another -errno.
  */
 int bases_resolve(struct bases *bases, const struct policy_request *request, const char *source,
 		  struct diagnostics *diag);

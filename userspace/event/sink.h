@@ -53,8 +53,8 @@ bool colour_wanted(int fd);
 
 /*
  * NDJSON records, appended to `path` ("-": standard output). A file that has to be made gets
- * `mode`, less the umask; one that is there keeps its own. Returns 0, -ELOOP for a symbolic link (whoever
- * can place one there could make root write elsewhere), or another -errno.
+ * `mode`, less the umask; one that is there keeps its own. Returns 0, -ELOOP for a symbolic link
+ * (whoever can place one there could make root write elsewhere), or another -errno.
  */
 int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink);
 

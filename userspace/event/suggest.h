@@ -14,7 +14,7 @@
 struct suggest_options {
 	const char *source;		/* name of `records` in messages */
 	unsigned int fold;		/* names of one parent that become a wildcard; 0: never */
-	struct policy_request run;	/* the policy that the run had, as far as it is told; not `mode` */
+	struct policy_request run;	/* the policy that the run had, as far as told; no `mode` */
 };
 
 /*

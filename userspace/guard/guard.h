@@ -149,7 +149,8 @@ bool guard_job_is_live(const struct guard *guard, uint32_t job);
 
 /*
  * Removes the pins "run-TAG" below GUARD_PINS; none is fine. Pins that guard another cgroup than
- * this one stay: a cgroup's name is no proof, since whoever makes one chooses it. Returns 0 or -errno.
+ * this one stay: a cgroup's name is no proof, since whoever makes one chooses it. Returns 0 or
+ * -errno.
  */
 int guard_pins_remove(const char *tag, int cgroup_fd);
 

@@ -11,8 +11,8 @@ void rule_warn(struct diagnostics *diag, const struct rule *rule, const char *fo
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Of an allow rule by name. `denied` as lint_pairs() has filled it; `suffixes` may be NULL: only what
- * stands in our own list is known.
+ * Of an allow rule by name. `denied` as lint_pairs() has filled it; `suffixes` may be NULL: only
+ * what stands in our own list is known.
  */
 void lint_tenants(const struct policy *policy, const struct rule *rule, const bool *denied,
 		  const psl_ctx_t *suffixes, struct diagnostics *diag);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Names behind which strangers can have a place of their own, so that allowing them lets data out. */
+/* Names behind which strangers have a place of their own, so that allowing them lets data out. */
 #include <string.h>
 
 #include "base/cleanup.h"

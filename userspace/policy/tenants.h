@@ -13,8 +13,8 @@ struct target;
 
 /*
  * The domain below which strangers register names that a pattern (not NAME_EXACT) covers, or NULL.
- * Beside our own list, that of public suffixes is asked; `suffixes` may be NULL. The result lives as
- * long as the pattern. *ret_owner is the same for all domains of one owner.
+ * Beside our own list, that of public suffixes is asked; `suffixes` may be NULL. The result lives
+ * as long as the pattern. *ret_owner is the same for all domains of one owner.
  */
 const char *tenant_domain_find(const struct target *pattern, const psl_ctx_t *suffixes,
 			       const char **ret_owner);
@@ -22,7 +22,7 @@ const char *tenant_domain_find(const struct target *pattern, const psl_ctx_t *su
 /* The service for everybody that a name or pattern covers, or is a part of; or NULL. */
 const char *shared_service_find(const struct target *target);
 
-/* The next label that a pattern leaves open stands below this: x.com of *.x.com and of *-cdn.x.com. */
+/* The domain whose next label a pattern leaves open: x.com of *.x.com, and of *-cdn.x.com too. */
 const char *open_domain(const struct target *pattern);
 
 #endif

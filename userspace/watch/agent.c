@@ -150,7 +150,7 @@ int agent_file_parse(const char *text, size_t length, char **ret_agent, char **r
 	return 0;
 }
 
-/* --- its file, read by a thread of base/reader.c ------------------------------------------------ */
+/* --- its file, read by a thread of base/reader.c ---------------------------------------------- */
 
 /*
  * A descriptor for reading, or -errno. The folder and all below it belong to a user who may be

@@ -4,9 +4,10 @@
  * (its cgroup, its policy) is the daemon's business; so is telling a worker from a process inside a
  * job that only bears its name, by the cgroup.
  *
- * A worker is held by the kernel (SIGSTOP) from its exec until worker_fn has let it go on, and so is
- * a child whose environment may be the identity, until that was read: neither has run an instruction
- * when it is looked at. Where the kernel had to drop reports, and in a scan, nobody was held.
+ * A worker is held by the kernel (SIGSTOP) from its exec until worker_fn has let it go on, and so
+ * is a child whose environment may be the identity, until that was read: neither has run an
+ * instruction when it is looked at. Where the kernel had to drop reports, and in a scan, nobody was
+ * held.
  *
  * A worker is a process whose program bears the worker's name of a kind, and whose parent's program
  * bears the parent's. A program's name is what the kernel calls the process at exec: for a script
@@ -82,8 +83,8 @@ int watch_fd(const struct watch *watch);
  * something, /proc is searched instead: then a worker may be reported that was reported before.
  * Call it also once a second: a drop may come without anything that makes the descriptor readable.
  * A worker that has ended by now is no error and not reported. Returns 0, or -errno when something
- * was missed for lack of memory or /proc; the next call searches again. Until then, a worker that is
- * held stays so.
+ * was missed for lack of memory or /proc; the next call searches again. Until then, a worker that
+ * is held stays so.
  */
 int watch_read(struct watch *watch, worker_fn worker, identity_fn identity, void *context);
 
