@@ -10,14 +10,14 @@ sender() {
 	cat >"$CASE/sender.py" <<-'END'
 	import os, socket, sys, time
 	name, host, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-	folder = os.environ["CASE"]
+	folder, slow = os.environ["CASE"], float(os.environ.get("SLOW") or 1)
 	address = socket.getaddrinfo(host, port, socket.AF_INET)[0][4]
 	sent = failed = 0
 	first = ""
 	while not os.path.exists(folder + "/stop"):
 	    try:
 	        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-	            sock.settimeout(5)
+	            sock.settimeout(5 * slow)
 	            sock.sendto(b"ping", address)
 	            sock.recv(100)
 	    except OSError as error:
@@ -26,7 +26,7 @@ sender() {
 	    sent += 1
 	    if sent == 1:
 	        open("%s/started-%s" % (folder, name), "w")
-	    time.sleep(0.02)
+	    time.sleep(0.02 * slow)
 	with open("%s/sent-%s" % (folder, name), "w") as out:
 	    print(sent, failed, first, file=out)
 	END
