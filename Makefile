@@ -164,6 +164,8 @@ $(O)/buildfence: $(OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -o $@
 
+$(O)/tests/unit/doctor.o: userspace/modprobe/buildfence.conf
+
 $(O)/tests/unit/unit: $(UNIT_OBJ) $(LIB_OBJ)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $^ $(LIBS) -lcriterion -lldns -o $@
@@ -220,12 +222,14 @@ clean: ## remove what was built
 # The configuration is never written over, and only removed as it was installed; what rotates the
 # records is not written over either, but goes with the unit that it reloads. The man pages stand
 # beside the commands that they describe, since a test holds the two together; so do completions.
+# modprobe's configuration is ours and always written: a new family in it must not be missed.
 MAN_PAGES := $(sort $(wildcard userspace/man/*.[1-8]))
 MAN_DIR ?= $(PREFIX)/share/man
 BASH_COMPLETION_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_COMPLETION_DIR ?= $(PREFIX)/share/zsh/site-functions
 CONFIG := $(DESTDIR)$(SYSCONFDIR)/buildfence/config.yaml
 LOGROTATE := $(DESTDIR)$(SYSCONFDIR)/logrotate.d/buildfence
+MODPROBE_DIR ?= /etc/modprobe.d
 
 .PHONY: install-files uninstall-files
 install: install-files
@@ -237,6 +241,7 @@ install-files:
 	$(foreach page,$(MAN_PAGES),install -D -m 0644 $(page) $(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)) &&) true
 	install -D -m 0644 userspace/completion/buildfence.bash $(DESTDIR)$(BASH_COMPLETION_DIR)/buildfence
 	install -D -m 0644 userspace/completion/_buildfence $(DESTDIR)$(ZSH_COMPLETION_DIR)/_buildfence
+	install -D -m 0644 userspace/modprobe/buildfence.conf $(DESTDIR)$(MODPROBE_DIR)/buildfence.conf
 
 uninstall: uninstall-files
 uninstall-files:
@@ -244,5 +249,6 @@ uninstall-files:
 	rm -f $(LOGROTATE)
 	rm -f $(foreach page,$(MAN_PAGES),$(DESTDIR)$(MAN_DIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(DESTDIR)$(BASH_COMPLETION_DIR)/buildfence $(DESTDIR)$(ZSH_COMPLETION_DIR)/_buildfence
+	rm -f $(DESTDIR)$(MODPROBE_DIR)/buildfence.conf
 
 -include $(wildcard tests/*.mk vmtest/*.mk)

@@ -23,6 +23,18 @@ setup_installing_puts_everything_in_place() {
 	systemd-analyze verify --man=no buildfence.service || fail "systemd-analyze verify complains"
 }
 
+# KCM is in Debian's kernel for clouds, L2TP only in its others.
+test_no_socket_loads_a_family_that_passes_no_hook_but_its_name_does() {
+	local try='import socket; socket.socket(41, socket.SOCK_DGRAM)'
+	[ -n "$(modprobe --config /dev/null --dry-run --show-depends net-pf-41)" ] || skip "this kernel has no KCM"
+	! runuser -u nobody -- python3 -c "$try" || fail "KCM was loaded"
+	modprobe kcm || fail "KCM cannot be loaded by its name"
+	runuser -u nobody -- python3 -c "$try" || fail "KCM is loaded, but not there"
+	buildfence doctor | grep -q 'sockets that pass no hook: KCM is there' || fail "the doctor does not see it"
+	modprobe --remove kcm
+	buildfence doctor | grep -q 'sockets that pass no hook: none' || fail "the doctor sees others"
+}
+
 # An agent by its own unit, as svc.sh installs it, and one of a scale set, which the Azure VM agent's
 # extension starts inside walinuxagent.service.
 setup_agents_are_installed() {

@@ -24,6 +24,7 @@ static const struct check *check_get(const char *id)
 		size_t count;
 	} tables[] = {
 		{ base_checks, base_check_count },
+		{ family_checks, family_check_count },
 		{ dns_checks, dns_check_count },
 		{ docker_checks, docker_check_count },
 		{ agent_checks, agent_check_count },
@@ -184,6 +185,137 @@ Test(doctor, a_kernel_that_mixes_up_jobs_is_not_fit)
 	file_put(root, "proc/version_signature", "Ubuntu 5.13.0-40.45-lowlatency 5.13.19\n");
 	judge(root, "job-slot", FINDING_UNFIT,
 	      "no: 5.13.19 may let packets pass unjudged when it is busy");
+	root_remove(root);
+}
+
+#define RELEASE		"9.9.9-test"
+#define ALIASES		"lib/modules/" RELEASE "/modules.alias"
+#define PROTOCOLS	"protocol  size sockets  memory press maxhdr  slab module\n"
+
+static void kernel_with_modules(char *root)
+{
+	root_make(root);
+	file_put(root, "proc/net/protocols", PROTOCOLS "TCP 2304 1 171 no 192 yes kernel\n");
+	file_put(root, "proc/modules", "");
+	file_put(root, "proc/sys/kernel/osrelease", RELEASE "\n");
+}
+
+Test(doctor, a_family_that_passes_no_hook_is_seen)
+{
+	char root[32];
+
+	root_make(root);
+	judge(root, "socket-families", FINDING_UNKNOWN,
+	      "not known: no /proc, or no /lib/modules of it");
+	/* A kernel without modules. */
+	file_put(root, "proc/net/protocols", PROTOCOLS "TCPv6 2432 0 171 no 192 yes kernel\n");
+	judge(root, "socket-families", FINDING_OK, "none");
+	file_put(root, "proc/net/protocols", PROTOCOLS "SMC6 1 0 -1 NI 0 yes smc\nRDS 1 0 -1 NI 0 yes kernel\n");
+	judge(root, "socket-families", FINDING_WARNING, "RDS is there");
+	/* One with modules, of which nothing can be read. */
+	file_put(root, "proc/modules", "");
+	file_put(root, "proc/net/protocols", PROTOCOLS);
+	judge(root, "socket-families", FINDING_UNKNOWN,
+	      "not known: no /proc, or no /lib/modules of it");
+	root_remove(root);
+}
+
+struct modprobe_case {
+	char line[64];
+	bool off;
+};
+
+ParameterizedTestParameters(doctor, a_line_of_modprobe_d_turns_a_family_off)
+{
+	static struct modprobe_case cases[] = {
+		{ "# alias net-pf-24-proto-1 off", false },
+		{ "alias net-pf-24 off", false },
+		{ "alias net-pf-24-proto-1 off", true },
+		{ "alias net_pf_24_proto_1 off # why", true },
+		{ "  alias\tnet-pf-24* off", true },
+		{ "alias net-pf-2?-proto-* off", true },
+		{ "alias net-pf-24-proto-1 pppox", false },
+		{ "alias net-pf-24-proto-1", false },
+		{ "blacklist l2tp-ppp", true },
+		{ "blacklist l2tp_core", false },
+		{ "blacklist", false },
+		{ "install l2tp_ppp /bin/false", true },
+		{ "install l2tp_ppp /usr/bin/true", true },
+		{ "install l2tp_ppp true", true },
+		{ "install l2tp_ppp /sbin/modprobe -i l2tp_ppp", false },
+		{ "install pppoe /bin/false", false },
+		{ "options l2tp_ppp off", false },
+	};
+
+	return cr_make_param_array(struct modprobe_case, cases, ARRAY_SIZE(cases));
+}
+
+ParameterizedTest(struct modprobe_case *row, doctor, a_line_of_modprobe_d_turns_a_family_off)
+{
+	char root[32];
+
+	kernel_with_modules(root);
+	file_put(root, ALIASES, "# Aliases\nalias net-pf-24-proto-1 l2tp_ppp\nalias net-pf-1 unix\n");
+	judge(root, "socket-families", FINDING_WARNING, "loaded on demand: l2tp_ppp");
+	file_put(root, "etc/modprobe.d/ours", "alias * off\n");
+	file_put(root, "lib/modprobe.d/ours.conf", row->line);
+	if (row->off)
+		judge(root, "socket-families", FINDING_OK, "none");
+	else
+		judge(root, "socket-families", FINDING_WARNING, "loaded on demand: l2tp_ppp");
+	root_remove(root);
+}
+
+/* One name is not enough: L2TP is loaded by its netlink commands, too. */
+Test(doctor, a_family_is_off_when_all_its_names_are)
+{
+	char root[32];
+
+	kernel_with_modules(root);
+	file_put(root, ALIASES, "alias net-pf-24-proto-1 l2tp_ppp\nalias net-l2tp-type-7 l2tp_ppp\n");
+	file_put(root, "etc/modprobe.d/a.conf", "alias net-pf-24-proto-* off\n");
+	judge(root, "socket-families", FINDING_WARNING, "loaded on demand: l2tp_ppp");
+	file_put(root, "run/modprobe.d/b.conf", "\nalias net-l2tp-type-7 off\n");
+	judge(root, "socket-families", FINDING_OK, "none");
+	file_put(root, ALIASES, "alias net-pf-21 rds\nalias net-pf-43 smc\nalias net-pf-41 kcm\n");
+	file_put(root, "proc/net/protocols", PROTOCOLS "KCM 1 0 -1 NI 0 yes kcm\n");
+	judge(root, "socket-families", FINDING_WARNING, "KCM is there, loaded on demand: rds, smc");
+	root_remove(root);
+}
+
+/* What `make install` puts in place; the assembler reads it. */
+extern const char modprobe_conf[];
+__asm__(".pushsection .rodata\n"
+	"modprobe_conf: .incbin \"userspace/modprobe/buildfence.conf\"\n"
+	".byte 0\n"
+	".popsection\n");
+
+/* The names in Debian's 5.10, 6.1, 6.12 and 7.3, and of what Debian leaves out. */
+Test(doctor, what_is_installed_turns_every_family_off)
+{
+	static const char *const aliases[] = {
+		"net-pf-24-proto-1 l2tp_ppp", "net-l2tp-type-7 l2tp_ppp", "net-pf-24-proto-0 pppoe",
+		"net-pf-24-proto-2 pptp", "net-pf-21 rds", "net-pf-33 rxrpc", "net-pf-30 tipc",
+		"net-pf-41 kcm", "net-pf-43 smc", "net-pf-2-proto-256-type-1 smc",
+		"net-pf-10-proto-256-type-1 smc", "net-pf-16-proto-16-family-SMC_GEN_NETLINK smc",
+		"net-pf-3 ax25", "net-pf-5 appletalk", "net-pf-6 netrom", "net-pf-8 atm",
+		"net-pf-20 atm", "net-pf-9 x25", "net-pf-11 rose", "net-pf-12 decnet",
+		"net-pf-26 llc2", "net-pf-32 af_iucv", "net-pf-34 mISDN_core", "net-pf-35 phonet",
+		"net-pf-36 ieee802154_socket", "net-pf-37 caif_socket", "net-pf-39 nfc",
+		"net-pf-16-proto-16-family-nfc nfc", "net-pf-42 qrtr", "net-pf-45 mctp",
+	};
+	char root[32], line[128], found[96];
+
+	kernel_with_modules(root);
+	for (size_t i = 0; i < ARRAY_SIZE(aliases); i++) {
+		snprintf(line, sizeof(line), "alias %s\n", aliases[i]);
+		snprintf(found, sizeof(found), "loaded on demand: %s", strchr(aliases[i], ' ') + 1);
+		file_put(root, ALIASES, line);
+		judge(root, "socket-families", FINDING_WARNING, found);
+		file_put(root, "etc/modprobe.d/buildfence.conf", modprobe_conf);
+		judge(root, "socket-families", FINDING_OK, "none");
+		file_put(root, "etc/modprobe.d/buildfence.conf", "");
+	}
 	root_remove(root);
 }
 

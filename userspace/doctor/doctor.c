@@ -92,6 +92,7 @@ void doctor_run(const struct machine *machine, finding_fn take, void *context)
 		size_t count;
 	} tables[] = {
 		{ base_checks, base_check_count },
+		{ family_checks, family_check_count },
 		{ dns_checks, dns_check_count },
 		{ docker_checks, docker_check_count },
 		{ agent_checks, agent_check_count },

@@ -40,8 +40,10 @@ struct check {
 	const char *fix;
 };
 
-extern const struct check base_checks[], dns_checks[], docker_checks[], agent_checks[];
-extern const size_t base_check_count, dns_check_count, docker_check_count, agent_check_count;
+extern const struct check base_checks[], family_checks[], dns_checks[], docker_checks[],
+	agent_checks[];
+extern const size_t base_check_count, family_check_count, dns_check_count, docker_check_count,
+	agent_check_count;
 
 /* Opens the machine whose files are below `root`. Returns 0 or -errno; close it in any case. */
 int machine_open(const char *root, struct machine *ret_machine);
