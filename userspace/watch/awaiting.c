@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/log.h"
 #include "config/config.h"
 #include "exec.skel.h"
 #include "watch/internal.h"
@@ -95,6 +96,13 @@ static bool identity_tell(struct watch_call *call, struct awaiting *awaiting, pi
 	if (error == -ENOMEM) {
 		call->watch->search = true;
 		call->error = call->error ? call->error : error;
+	}
+	/* It goes without: a later child could say to be whoever it likes. */
+	if (error == -EBUSY || error == -ETIMEDOUT) {
+		log_error("who the job of process %d is cannot be read of its first child, %d: %s; it "
+			  "keeps its pool's policy", worker, pid, strerror(-error));
+		watch_worker_remove(call->watch, worker);
+		return true;
 	}
 	if (error)
 		return false;
