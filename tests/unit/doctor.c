@@ -210,7 +210,8 @@ Test(doctor, a_family_that_passes_no_hook_is_seen)
 	/* A kernel without modules. */
 	file_put(root, "proc/net/protocols", PROTOCOLS "TCPv6 2432 0 171 no 192 yes kernel\n");
 	judge(root, "socket-families", FINDING_OK, "none");
-	file_put(root, "proc/net/protocols", PROTOCOLS "SMC6 1 0 -1 NI 0 yes smc\nRDS 1 0 -1 NI 0 yes kernel\n");
+	file_put(root, "proc/net/protocols", PROTOCOLS
+		 "SMC6 1 0 -1 NI 0 yes smc\nRDS 1 0 -1 NI 0 yes kernel\n");
 	judge(root, "socket-families", FINDING_WARNING, "RDS is there");
 	/* One with modules, of which nothing can be read. */
 	file_put(root, "proc/modules", "");
@@ -255,7 +256,8 @@ ParameterizedTest(struct modprobe_case *row, doctor, a_line_of_modprobe_d_turns_
 	char root[32];
 
 	kernel_with_modules(root);
-	file_put(root, ALIASES, "# Aliases\nalias net-pf-24-proto-1 l2tp_ppp\nalias net-pf-1 unix\n");
+	file_put(root, ALIASES,
+		 "# Aliases\nalias net-pf-24-proto-1 l2tp_ppp\nalias net-pf-1 unix\n");
 	judge(root, "socket-families", FINDING_WARNING, "loaded on demand: l2tp_ppp");
 	file_put(root, "etc/modprobe.d/ours", "alias * off\n");
 	file_put(root, "lib/modprobe.d/ours.conf", row->line);
@@ -272,7 +274,8 @@ Test(doctor, a_family_is_off_when_all_its_names_are)
 	char root[32];
 
 	kernel_with_modules(root);
-	file_put(root, ALIASES, "alias net-pf-24-proto-1 l2tp_ppp\nalias net-l2tp-type-7 l2tp_ppp\n");
+	file_put(root, ALIASES,
+		 "alias net-pf-24-proto-1 l2tp_ppp\nalias net-l2tp-type-7 l2tp_ppp\n");
 	file_put(root, "etc/modprobe.d/a.conf", "alias net-pf-24-proto-* off\n");
 	judge(root, "socket-families", FINDING_WARNING, "loaded on demand: l2tp_ppp");
 	file_put(root, "run/modprobe.d/b.conf", "\nalias net-l2tp-type-7 off\n");

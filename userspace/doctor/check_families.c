@@ -152,7 +152,7 @@ static int protocols_read(const struct machine *machine, struct seen *seen)
 	return 0;
 }
 
-/* Lines "alias NAME MODULE", as depmod(8) wrote them for the running kernel. Returns 0 or -errno. */
+/* Lines "alias NAME MODULE", as depmod(8) wrote them for this kernel. Returns 0 or -errno. */
 static int aliases_read(const struct machine *machine, struct seen *seen)
 {
 	_cleanup_fclose_ FILE *release_file = machine_file(machine, "proc/sys/kernel/osrelease");
@@ -200,7 +200,8 @@ static void families_judge(const struct machine *machine, struct finding *findin
 		title = "";
 	}
 	if (error && !finding->status)
-		finding_add(finding, FINDING_UNKNOWN, "not known: no /proc, or no /lib/modules of it");
+		finding_add(finding, FINDING_UNKNOWN,
+			    "not known: no /proc, or no /lib/modules of it");
 	else if (!finding->status)
 		finding_add(finding, FINDING_OK, "none");
 }

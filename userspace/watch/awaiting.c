@@ -99,8 +99,8 @@ static bool identity_tell(struct watch_call *call, struct awaiting *awaiting, pi
 	}
 	/* It goes without: a later child could say to be whoever it likes. */
 	if (error == -EBUSY || error == -ETIMEDOUT) {
-		log_error("who the job of process %d is cannot be read of its first child, %d: %s; it "
-			  "keeps its pool's policy", worker, pid, strerror(-error));
+		log_error("process %d, the first child of worker %d, cannot be read: %s; its job "
+			  "has no name and keeps its pool's policy", pid, worker, strerror(-error));
 		watch_worker_remove(call->watch, worker);
 		return true;
 	}
