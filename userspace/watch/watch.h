@@ -40,7 +40,7 @@ struct worker {
 	char *cgroup;			/* path from cgroup2's root */
 	char *agent;			/* NULL: not known, or only from the identity */
 	char *pool;
-	bool held;
+	bool held;			/* it is stopped */
 	bool unread;			/* its agent's own file could not be read: see agent.h */
 };
 
