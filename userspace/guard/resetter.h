@@ -25,8 +25,8 @@ int resetter_start(struct resetter *ret_resetter);
 
 /*
  * Resets the TCP connection of a refusal with REFUSAL_RESET, soon; or never, where one that cannot
- * be reset came before it (before 6.9, where the kernel resets one at a time), or too many: it stays
- * refused, and hangs until it times out. Never waits.
+ * be reset came before it (before 6.9, where the kernel resets one at a time), or too many: it
+ * stays refused, and hangs until it times out. Never waits.
  */
 void resetter_ask(const struct resetter *resetter, const struct refusal *refusal);
 
