@@ -3,16 +3,14 @@
 #include "guard/resetter.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "abi.h"
+#include "base/aside.h"
 #include "base/cleanup.h"
 #include "base/privileges.h"
 #include "guard/guard.h"
@@ -40,19 +38,9 @@ static void resetter_run(int fd)
 {
 	pthread_attr_t small;
 	pthread_t thread;
-	sigset_t all;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	setsid();
-	prctl(PR_SET_NAME, "buildfence-rst");
-	/* A caller may wait for the end of a pipe that it gave to us, or for a lock. */
-	fd = fcntl(fd, F_DUPFD, 3);
-	if (fd != 3 && dup2(fd, 3) < 0)
-		_exit(EXIT_FAILURE);
-	fd = 3;
-	close_range(0, 2, 0);
-	close_range(4, ~0U, 0);
+	aside_begin("buildfence-rst", &fd, 1);
+	fd = ASIDE_FD;
 	if (privileges_drop())
 		_exit(EXIT_FAILURE);
 	pthread_attr_init(&small);

@@ -7,12 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/aside.h"
 #include "base/cleanup.h"
 #include "base/directory.h"
 #include "base/owner.h"
@@ -114,31 +113,16 @@ int job_collect_dead(void)
 /* Never returns. Holds nothing but the pipe's end and the two directories. */
 static void warden_run(const struct cgroup *cgroup, int pipe_fd, const char *tag)
 {
-	int parent_fd, cgroup_fd;
-	sigset_t all;
+	enum { PARENT, CGROUP, PIPE, KEPT };
+	const int fds[KEPT] = { cgroup->parent_fd, cgroup->fd, pipe_fd };
 	char word;
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	setsid();
-	prctl(PR_SET_NAME, "buildfence-ward");
-
-	/*
-	 * What is needed becomes 3 to 5, by way of higher numbers since it may stand there already.
-	 * The rest is closed: a caller may wait for the end of a pipe that it gave to us.
-	 */
-	parent_fd = fcntl(cgroup->parent_fd, F_DUPFD, 64);
-	cgroup_fd = fcntl(cgroup->fd, F_DUPFD, 64);
-	pipe_fd = fcntl(pipe_fd, F_DUPFD, 64);
-	if (dup2(parent_fd, 3) < 0 || dup2(cgroup_fd, 4) < 0 || dup2(pipe_fd, 5) < 0)
-		_exit(EXIT_FAILURE);
-	close_range(0, 2, 0);
-	close_range(6, ~0U, 0);
-
-	if (TEMP_FAILURE_RETRY(read(5, &word, 1)) == 1)
+	aside_begin("buildfence-ward", fds, KEPT);
+	if (TEMP_FAILURE_RETRY(read(ASIDE_FD + PIPE, &word, 1)) == 1)
 		_exit(EXIT_SUCCESS);
-	if (cgroup_kill(4, KILL_WAIT_MS) || guard_pins_remove(tag, 4) ||
-	    cgroup_remove(3, cgroup->name))
+	if (cgroup_kill(ASIDE_FD + CGROUP, KILL_WAIT_MS) ||
+	    guard_pins_remove(tag, ASIDE_FD + CGROUP) ||
+	    cgroup_remove(ASIDE_FD + PARENT, cgroup->name))
 		_exit(EXIT_FAILURE);
 	_exit(EXIT_SUCCESS);
 }
