@@ -8,8 +8,8 @@
 Test(shortage, each_has_its_counter)
 {
 	const struct job_counters counters = {
-		.learn_full = 1, .questions_full = 2, .peers_full = 3, .reached_full = 4,
-		.out_of_memory = 5,
+		.learn_full = 1, .questions_full = 2, .peers_full = 3, .out_of_memory = 4,
+		.reached_full = 5,
 	};
 
 	for (size_t i = 0; i < SHORTAGES; i++)

@@ -244,9 +244,12 @@ void jobs_policies_renew(struct jobs *jobs)
  */
 static void job_policy_catch_up(struct jobs *jobs, struct job *job)
 {
-	struct loaded *loaded = policies_find(jobs->parts.policies, job->policy_source);
+	struct loaded *loaded;
 
-	if (job->ended || !job->loaded->replaced || !loaded)
+	if (job->ended || !job->loaded->replaced)
+		return;
+	loaded = policies_find(jobs->parts.policies, job->policy_source);
+	if (!loaded)
 		return;
 	policies_hold(loaded);
 	if (!job_loaded_set(jobs, job, loaded))
@@ -265,7 +268,8 @@ void job_shortages_look(struct jobs *jobs, struct job *job)
 		uint64_t count = shortage_count(&shortages[i], &counters);
 
 		if (count && !job->short_seen[i])
-			log_error("job '%s': %" PRIu64 " %s", job->name, count, shortages[i].text);
+			log_error("job '%s': %" PRIu64 " %s", job->name, count,
+				  shortage_text(&shortages[i], job->loaded->policy->mode));
 		jobs->shortages[i] += count - job->short_seen[i];
 		job->short_seen[i] = count;
 	}

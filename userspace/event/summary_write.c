@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/escape.h"
+#include "event/shortage.h"
 #include "event/summary_rows.h"
 #include "policy/policy.h"
 
@@ -114,41 +115,29 @@ static void head_write(const struct summary *summary, enum summary_format format
 	fprintf(out, ".\n");
 }
 
-/* One line "COUNT TEXT" in the mode's words; none for 0. */
-static void counter_write(const struct summary *summary, uint64_t count, const char *enforced,
-			  const char *audited, FILE *out)
+/* One line "COUNT TEXT"; none for 0. */
+static void counter_write(uint64_t count, const char *text, FILE *out)
 {
 	if (count)
-		fprintf(out, "%" PRIu64 " %s\n", count,
-			summary->job->mode == MODE_AUDIT ? audited : enforced);
+		fprintf(out, "%" PRIu64 " %s\n", count, text);
 }
 
 static void counters_write(const struct summary *summary, FILE *out)
 {
 	const struct job_counters *counters = &summary->counters;
+	enum guard_mode mode = summary->job->mode;
 
-	counter_write(summary, summary->refused.others,
-		      "refused attempts are in no line above: too many different ones",
-		      "attempts are in no line above: too many different ones", out);
-	counter_write(summary, summary->reached.others + counters->reached_full,
-		      "connections are in no line above: too many different destinations",
+	counter_write(summary->refused.others, mode == MODE_AUDIT ?
+		      "attempts are in no line above: too many different ones" :
+		      "refused attempts are in no line above: too many different ones", out);
+	counter_write(summary->reached.others +
+		      shortage_count(&shortages[SHORTAGE_DESTINATIONS], counters),
 		      "connections are in no line above: too many different destinations", out);
-	counter_write(summary, counters->learn_full,
-		      "addresses were not learned because the job's table was full: "
-		      "connections to them were refused",
-		      "addresses were not learned because the job's table was full: "
-		      "connections to them would have been refused", out);
-	counter_write(summary, counters->questions_full,
-		      "DNS questions were refused because the job's table was full",
-		      "DNS questions would have been refused because the job's table was full",
-		      out);
-	counter_write(summary, counters->peers_full,
-		      "datagrams were refused because the job's table of peers was full",
-		      "datagrams would have been refused because the job's table of peers was full",
-		      out);
-	counter_write(summary, counters->out_of_memory,
-		      "packets were refused because the kernel had no memory to judge them",
-		      "packets could not be judged because the kernel had no memory", out);
+	for (size_t i = 0; i < SHORTAGES; i++) {
+		if (i != SHORTAGE_DESTINATIONS)
+			counter_write(shortage_count(&shortages[i], counters),
+				      shortage_text(&shortages[i], mode), out);
+	}
 }
 
 void summary_write(const struct summary *summary, enum summary_format format, FILE *out)
