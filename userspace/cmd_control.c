@@ -11,6 +11,7 @@
 #include "base/escape.h"
 #include "base/log.h"
 #include "control/client.h"
+#include "policy/write.h"
 
 static void options_judge(const struct control_options *options, const struct argp_state *state)
 {
@@ -86,18 +87,10 @@ int control_ask(const struct control_options *options, json_t *request, json_t *
 
 int json_print(const json_t *answer)
 {
-	_cleanup_free_ char *json = json_dumps(answer, JSON_COMPACT | JSON_ENSURE_ASCII);
-	_cleanup_text_ struct text out = {};
-	char last = 0;
-
-	if (json)
-		escape_json(json, strlen(json), &last, &out);
-	if (!json || out.failed) {
-		log_error("out of memory");
-		return EXIT_FAILURE;
-	}
-	puts(out.bytes);
-	return EXIT_SUCCESS;
+	if (!json_write(answer, JSON_COMPACT, stdout))
+		return EXIT_SUCCESS;
+	log_error("out of memory");
+	return EXIT_FAILURE;
 }
 
 char *json_text(const json_t *object, const char *key)

@@ -138,7 +138,7 @@ static int diff_json(const struct policy *a, const struct policy *b, struct diag
 	if (!json)
 		return -ENOMEM;
 	if (!r)
-		r = json_write(json, stdout);
+		r = json_write(json, JSON_INDENT(2), stdout);
 	json_decref(json);
 	return r;
 }

@@ -287,7 +287,7 @@ static int targets_explain(const struct arguments *arguments, const struct polic
 		else if (json_array_append_new(json, answer_json(&answer)))
 			status = EXIT_FAILURE;
 	}
-	if (json && json_write(json, stdout))
+	if (json && json_write(json, JSON_INDENT(2), stdout))
 		status = EXIT_FAILURE;
 	json_decref(json);
 	return status;

@@ -6,6 +6,7 @@
 #include "base/cleanup.h"
 #include "base/escape.h"
 #include "doctor/doctor.h"
+#include "policy/write.h"
 
 static const char *const status_names[] = {
 	[FINDING_UNKNOWN] = "unknown",
@@ -69,9 +70,8 @@ void report_take(const struct check *check, const struct finding *finding, void 
 int report_end(struct report *report)
 {
 	if (report->json) {
-		if (!report->findings || json_dumpf(report->findings, stdout, JSON_INDENT(2)))
+		if (!report->findings || json_write(report->findings, JSON_INDENT(2), stdout))
 			report->failed = true;
-		printf("\n");
 		json_decref(report->findings);
 	} else {
 		printf("\n%s: %u ok, %u warnings, %u unfit, %u could not be judged\n",

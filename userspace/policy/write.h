@@ -25,10 +25,10 @@ bool policy_has_rules(const struct policy *policy, enum rule_list list);
 json_t *text_json(const char *text);
 
 /*
- * Writes JSON on lines of its own, as ASCII without "##", which a pipeline page would obey. Returns
- * 0 or -ENOMEM.
+ * Writes JSON on lines of its own, as ASCII without "##", which a pipeline page would obey.
+ * `layout` is JSON_COMPACT or JSON_INDENT(n). Returns 0 or -ENOMEM.
  */
-int json_write(const json_t *json, FILE *out);
+int json_write(const json_t *json, size_t layout, FILE *out);
 
 /* Writes one JSON object with a member for each setting, and `rules`. Returns 0 or -ENOMEM. */
 int policy_write_json(const struct policy *policy, FILE *out);

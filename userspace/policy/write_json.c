@@ -30,9 +30,9 @@ json_t *text_json(const char *text)
 	return escaped ? json_string(escaped) : NULL;
 }
 
-int json_write(const json_t *json, FILE *out)
+int json_write(const json_t *json, size_t layout, FILE *out)
 {
-	_cleanup_free_ char *whole = json_dumps(json, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	_cleanup_free_ char *whole = json_dumps(json, layout | JSON_ENSURE_ASCII);
 	_cleanup_text_ struct text fit = {};
 	char last = 0;
 
@@ -132,5 +132,5 @@ int policy_write_json(const struct policy *policy, FILE *out)
 	json_object_set_new(json, "rules", rules);
 	if (json_object_size(json) != 9)
 		return -ENOMEM;
-	return json_write(json, out);
+	return json_write(json, JSON_INDENT(2), out);
 }
