@@ -120,14 +120,18 @@ Test(stream, of_two_questions_in_one_segment_both_must_be_allowed)
 	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
 }
 
-/* More questions in one segment than are read of it. */
-static void many_questions(struct made *stream)
+/* More questions in one segment than are read of it, and a connection to ask them on. */
+static void many_questions(struct world *world, enum guard_mode mode, struct made *ret_many,
+			   int *ret_job, int *ret_far)
 {
+	world_open(world, mode, rules);
+	connection_make(world, server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT), ret_job,
+			ret_far);
 	for (uint16_t id = 1; id <= 20; id++) {
 		struct made message = {};
 
 		made_question(&message, id, "paste.example", DNS_A);
-		framed_add(stream, &message);
+		framed_add(ret_many, &message);
 	}
 }
 
@@ -135,12 +139,9 @@ Test(stream, of_too_many_questions_in_one_segment_ends_there)
 {
 	_cleanup_world_ struct world world;
 	struct made many = {};
-	int server, job, far;
+	int job, far;
 
-	world_open(&world, MODE_ENFORCE, rules);
-	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
-	connection_make(&world, server, &job, &far);
-	many_questions(&many);
+	many_questions(&world, MODE_ENFORCE, &many, &job, &far);
 	cr_expect_eq(send(job, many.bytes, many.len, MSG_NOSIGNAL), (ssize_t)many.len);
 	cr_expect_eq(bytes_heard(far, many.len, 50), 0);
 	cr_expect_geq(refusals_take(world.guard, world.job).refusals, 1);
@@ -150,12 +151,9 @@ Test(stream, of_too_many_questions_in_one_segment_goes_on_in_audit)
 {
 	_cleanup_world_ struct world world;
 	struct made many = {};
-	int server, job, far;
+	int job, far;
 
-	world_open(&world, MODE_AUDIT, rules);
-	server = server_outside(AF_INET, SOCK_STREAM, RESOLVER, DNS_PORT);
-	connection_make(&world, server, &job, &far);
-	many_questions(&many);
+	many_questions(&world, MODE_AUDIT, &many, &job, &far);
 	for (int i = 0; i < 3; i++) {
 		cr_expect_eq(send(job, many.bytes, many.len, MSG_NOSIGNAL), (ssize_t)many.len);
 		cr_expect_eq(bytes_heard(far, many.len, 1000), many.len, "segment %d", i);
