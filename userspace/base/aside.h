@@ -11,7 +11,8 @@
 
 /*
  * In the child, before anything else: a session of its own, no signal but SIGKILL, `name` (15
- * bytes) for ps, and of all descriptors only these, as ASIDE_FD and the following. Without them it exits.
+ * bytes) for ps, and of all descriptors only these, as ASIDE_FD and the following. Without them it
+ * exits.
  */
 void aside_begin(const char *name, const int *fds, size_t count);
 
