@@ -20,7 +20,6 @@ RESOLVER = "192.0.2.53"
 TYPES = {"A": 1, "CNAME": 5, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28, "SRV": 33, "NULL": 10, "ANY": 255}
 SLOW = int(os.environ.get("SLOW", "1"))
 PATIENCE_S = 5 * SLOW
-AT_ONCE_S = 0.05 * SLOW
 
 
 def unsupported(reason):

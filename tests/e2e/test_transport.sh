@@ -89,24 +89,22 @@ test_a_refused_connect_fails_at_once_in_every_client() {
 	needs curl
 	local url
 	for url in http://$EVIL4:8080/ "http://[$EVIL6]:8080/" http://paste.example:8080/; do
-		guarded -- curl -sS -o /dev/null -w '%{time_total}' "$url"
+		refused_at_once curl -sS -o /dev/null -w '%{time_total}' "$url"
 		status_is_not 0
-		at_once "for $url"
 	done
 	attack <<-'END'
 	import socket, sys, time
-	import job
+	slowest = 0
 	for host in sys.argv[1:]:
 	    begin = time.monotonic()
 	    try:
 	        socket.create_connection((host, 8080), 5)
 	        sys.exit("connected to " + host)
 	    except OSError:
-	        took = time.monotonic() - begin
-	        if took >= job.AT_ONCE_S:
-	            sys.exit("%s took %.3f s" % (host, took))
+	        slowest = max(slowest, time.monotonic() - begin)
+	print(slowest)
 	END
-	guarded -- "${ATTACK[@]}" $EVIL4 $EVIL6 paste.example
+	refused_at_once "${ATTACK[@]}" $EVIL4 $EVIL6 paste.example
 	status_is 0
 	nothing_arrived "$EVIL4|$EVIL6|paste"
 }
@@ -118,17 +116,23 @@ test_a_refused_connect_fails_at_once_in_node() {
 	const net = require("net");
 	async function attempt(host) {
 	    const begin = performance.now();
-	    const code = await new Promise((done) => {
-	        const socket = net.connect(8080, host, () => done("connected"));
-	        socket.on("error", (error) => done(error.code || error.name));
+	    await new Promise((refused) => {
+	        const socket = net.connect(8080, host, () => process.exit(1));
+	        socket.on("error", refused);
 	    });
-	    const took = performance.now() - begin;
-	    console.log(host, code, took.toFixed(1));
-	    if (code === "connected" || took >= 50 * process.env.SLOW) process.exitCode = 1;
+	    return (performance.now() - begin) / 1000;
 	}
-	(async () => { for (const host of process.argv.slice(2)) await attempt(host); process.exit(); })();
+	(async () => {
+	    let slowest;
+	    for (const round of ["node is compiling", "counts"]) {
+	        slowest = 0;
+	        for (const host of process.argv.slice(2)) slowest = Math.max(slowest, await attempt(host));
+	    }
+	    console.log(slowest);
+	    process.exit();
+	})();
 	END
-	guarded -- node "$CASE/client.js" $EVIL4 $EVIL6 paste.example
+	refused_at_once node "$CASE/client.js" $EVIL4 $EVIL6 paste.example
 	status_is 0
 	nothing_arrived "$EVIL4|$EVIL6|paste"
 }
@@ -142,9 +146,8 @@ test_metadata_is_refused_in_milliseconds() {
 	while read -r host port; do
 		new_secret
 		verdict metadata $JOB tcp "$host" "$port"
-		guarded -- curl -sS -o /dev/null -w '%{time_total}' "http://$host:$port/"
+		refused_at_once curl -sS -o /dev/null -w '%{time_total}' "http://$host:$port/"
 		status_is_not 0
-		at_once
 		recorded EventSeverity=Medium Reason=metadata
 	done <<-END
 	169.254.169.254 8080
