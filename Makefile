@@ -7,6 +7,8 @@
 #   STATIC=1   one static binary that runs on any distribution
 
 MAKEFLAGS += --no-builtin-rules
+# For a make on the way to something else: on all CPUs, unless make was told how many.
+PARALLEL = --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 .SUFFIXES:
 .DELETE_ON_ERROR:
 SHELL := /bin/bash

@@ -24,7 +24,7 @@ deps: ## install the packages that building and testing need (Debian, Ubuntu; as
 
 demo: ## show a job that is kept inside its policy (root; installs what is missing)
 	@tests/deps build demo
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) $(PARALLEL) all
 	@O=$(O) tests/e2e/demo.sh
 
 test-programs: all $(O)/tests/unit/unit $(O)/tests/bpf/bpf $(HELPERS)
@@ -32,11 +32,11 @@ test-programs: all $(O)/tests/unit/unit $(O)/tests/bpf/bpf $(HELPERS)
 agent-programs: $(filter $(O)/tests/agent/%,$(HELPERS))
 
 san-unit:
-	@$(MAKE) --no-print-directory O=$(O)/san SAN=1 $(SAN_UNIT)
+	@$(MAKE) $(PARALLEL) O=$(O)/san SAN=1 $(SAN_UNIT)
 
 check: ## run every test (root; installs what is missing; MUST_RUN=1: a skipped test has failed)
 	@tests/deps build check vmtest
-	@$(MAKE) --no-print-directory vmtest-programs fuzzers san-unit
+	@$(MAKE) $(PARALLEL) vmtest-programs fuzzers san-unit
 	@$(TALLY) $(SUITES)
 
 check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under the sanitizers (no root)

@@ -4,11 +4,11 @@
 
 .PHONY: vmtest-systemd installed
 installed:
-	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 all agent-programs
+	@$(MAKE) $(PARALLEL) O=$(O)/static STATIC=1 all agent-programs
 	@rm -rf $(O)/installed
-	@$(MAKE) --no-print-directory O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
+	@$(MAKE) $(PARALLEL) O=$(O)/static STATIC=1 DESTDIR=$(abspath $(O))/installed PREFIX=/usr/local install >/dev/null
 
 vmtest-systemd: ## installed, rebooted, used by an agent and uninstalled where systemd is PID 1 (root)
 	@tests/deps build check vmtest
-	@$(MAKE) --no-print-directory installed
+	@$(MAKE) $(PARALLEL) installed
 	@O=$(O) CASE='$(CASE)' vmtest/systemd

@@ -29,6 +29,6 @@ vmtest: vmtest-systemd
 else
 vmtest: ## the tests on kernels 5.10 to 7.3 (root; KERNEL=6.1 or systemd for one, CASE=pattern for some)
 	@tests/deps build check vmtest
-	@$(MAKE) --no-print-directory vmtest-programs
+	@$(MAKE) $(PARALLEL) vmtest-programs
 	@O=$(O) CASE='$(CASE)' vmtest/run $(KERNEL)
 endif
