@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The growing string, and "did you mean". */
+/* The growing string, the end of one, and "did you mean". */
 #include "base/text.h"
 
 #include <criterion/criterion.h>
@@ -72,4 +72,14 @@ Test(text, nothing_added_is_an_empty_string)
 	_cleanup_free_ char *taken = text_take(&text);
 
 	cr_expect_str_eq(taken, "");
+}
+
+Test(text, ends_with_its_end_and_with_nothing_longer)
+{
+	cr_expect(text_ends_with("a.list", ".list"));
+	cr_expect(text_ends_with(".list", ".list"));
+	cr_expect(text_ends_with("a.list", ""));
+	cr_expect_not(text_ends_with("list", ".list"));
+	cr_expect_not(text_ends_with("a.list.bak", ".list"));
+	cr_expect_not(text_ends_with("a.LIST", ".list"));
 }

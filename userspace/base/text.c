@@ -89,6 +89,13 @@ void text_copy(char *ret, size_t size, const char *string)
 	ret[len] = '\0';
 }
 
+bool text_ends_with(const char *string, const char *end)
+{
+	size_t len = strlen(string), end_len = strlen(end);
+
+	return len >= end_len && !strcmp(string + len - end_len, end);
+}
+
 static size_t least(size_t a, size_t b)
 {
 	return a < b ? a : b;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Text that several parts need: a growing string, "did you mean". */
+/* Text that several parts need: a growing string, its end, "did you mean". */
 #ifndef BUILDFENCE_TEXT_H
 #define BUILDFENCE_TEXT_H
 
@@ -27,6 +27,8 @@ void text_free(struct text *text);
 
 /* Copies a string to `ret`, which holds `size` bytes (not 0), and cuts off what does not fit. */
 void text_copy(char *ret, size_t size, const char *string);
+
+bool text_ends_with(const char *string, const char *end);
 
 /*
  * The word among `count` candidates that was probably meant: the nearest by edit distance, at most

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "derive_found.h"
 
 /* Sources named above an entry; the others are counted. */
@@ -131,18 +132,11 @@ static void environment_read(const struct derive_request *request, struct findin
 	}
 }
 
-static bool has_suffix(const char *name, const char *suffix)
-{
-	const char *dot = strrchr(name, '.');
-
-	return dot && !strcmp(dot, suffix);
-}
-
 static void apt_file_read(struct findings *findings, const char *root, const char *path)
 {
-	if (has_suffix(path, ".sources"))
+	if (text_ends_with(path, ".sources"))
 		derive_apt_deb822(findings, root, path);
-	else if (has_suffix(path, ".list"))
+	else if (text_ends_with(path, ".list"))
 		derive_apt_list(findings, root, path);
 }
 
@@ -168,7 +162,7 @@ static void apt_read(const char *root, struct findings *findings)
 			_cleanup_free_ char *path = path_make(findings, "%s/%s", folder,
 							      entries[j]->d_name);
 			bool conf = !strchr(entries[j]->d_name, '.') ||
-				    has_suffix(entries[j]->d_name, ".conf");
+				    text_ends_with(entries[j]->d_name, ".conf");
 
 			if (path && i == 0)
 				apt_file_read(findings, root, path);

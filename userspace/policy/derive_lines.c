@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 #include "derive_found.h"
 
 struct reader {
@@ -38,13 +39,6 @@ static char *value_split(char *line, const char *separators)
 	return value + 1;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t len = strlen(text), end_len = strlen(end);
-
-	return len >= end_len && !strcmp(text + len - end_len, end);
-}
-
 static void npmrc_line(char *line, unsigned int number, void *context)
 {
 	struct reader *reader = context;
@@ -56,7 +50,7 @@ static void npmrc_line(char *line, unsigned int number, void *context)
 	if (!value)
 		return;
 	reader->origin.line = number;
-	if (!strcmp(key, "registry") || (*key == '@' && ends_with(key, ":registry"))) {
+	if (!strcmp(key, "registry") || (*key == '@' && text_ends_with(key, ":registry"))) {
 		reader->origin.key = key;
 		findings_add(reader->findings, &reader->origin, FORM_URL, unquoted(value));
 	} else if (!strcmp(key, "proxy") || !strcmp(key, "https-proxy")) {
