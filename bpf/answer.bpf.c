@@ -78,7 +78,7 @@ static __always_inline int way_choose(void *table, struct scratch *scratch, __u6
 	return spare;
 }
 
-__noinline int dns_address_learn(__u32 slot, __u32 offset, __u32 length, __u32 ttl_s)
+GLOBAL int dns_address_learn(__u32 slot, __u32 offset, __u32 length, __u32 ttl_s)
 {
 	struct scratch *scratch = scratch_at(slot);
 	struct policy_settings *settings;
@@ -120,7 +120,7 @@ __noinline int dns_address_learn(__u32 slot, __u32 offset, __u32 length, __u32 t
 	return 0;
 }
 
-__noinline int dns_record_at(__u32 slot)
+GLOBAL int dns_record_at(__u32 slot)
 {
 	struct scratch *scratch = scratch_at(slot);
 
@@ -154,7 +154,7 @@ static __always_inline int question_take(struct scratch *scratch, struct __sk_bu
 	return 0;
 }
 
-__noinline int dns_answer_take(struct __sk_buff *skb, __u32 slot)
+GLOBAL int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 {
 	struct job_slot *job = job_slot_of();
 	struct scratch *scratch = scratch_at(slot);

@@ -5,7 +5,7 @@
  */
 #include "decide.bpf.h"
 
-__noinline __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port)
+GLOBAL __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port)
 {
 	__u32 protocol = protocol_port >> 16, port = protocol_port & 0xffff;
 	void *rules = bpf_map_lookup_elem(&port_rules, &policy);
@@ -95,7 +95,7 @@ static __always_inline __u64 verdict_rank(__u64 verdict)
 }
 
 /* What the name in one way of a learned address allows, added to `seen`; or its verdict. */
-__noinline __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns,
+GLOBAL __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns,
 			       __u64 seen)
 {
 	struct job_slot *job = job_slot_of();
@@ -171,14 +171,14 @@ static __always_inline int flow_is_dns(const struct flow *flow)
 	       (flow->port == DNS_PORT || addr_is_docker_dns(flow->addr));
 }
 
-__noinline int loopback_allowed(void)
+GLOBAL int loopback_allowed(void)
 {
 	struct policy_settings *settings = policy_settings_of(job_slot_of());
 
 	return settings && settings->loopback_open;
 }
 
-__noinline __u64 decide(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
+GLOBAL __u64 decide(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns)
 {
 	struct job_slot *job = job_slot_of();
 	struct flow flow = {

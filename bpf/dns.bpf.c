@@ -10,7 +10,7 @@
 #define TCP_SYN_SENT	2
 #define TCP_LISTEN	10
 
-__noinline int dns_name_at(__u32 slot, __u32 offset)
+GLOBAL int dns_name_at(__u32 slot, __u32 offset)
 {
 	struct scratch *scratch = scratch_at(slot);
 
@@ -19,7 +19,7 @@ __noinline int dns_name_at(__u32 slot, __u32 offset)
 	return dns_name_read(&scratch->dns, offset);
 }
 
-__noinline int dns_name_key(__u32 slot)
+GLOBAL int dns_name_key(__u32 slot)
 {
 	struct scratch *scratch = scratch_at(slot);
 
@@ -99,7 +99,7 @@ static __always_inline __u32 segment_payload(struct __sk_buff *skb, __u32 transp
 	return transport + (head[0] >> 4) * 4;
 }
 
-__noinline int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 resolver)
+GLOBAL int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 resolver)
 {
 	struct bpf_sock *sk = skb->sk;
 	__u32 payload;
@@ -168,7 +168,7 @@ static __always_inline int datagram_answer(struct __sk_buff *skb, __u32 transpor
 	return asked ? 1 : DNS_NOT_ANSWER;
 }
 
-__noinline int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 tcp_state)
+GLOBAL int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 tcp_state)
 {
 	__u32 payload;
 	__u8 flags = 0;

@@ -68,7 +68,7 @@ static __always_inline void local_addr_read(struct __sk_buff *skb, const struct 
 }
 
 /* Records a refused packet. Returns 1 where it passes all the same: in audit mode. */
-__noinline int packet_refuse(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
+GLOBAL int packet_refuse(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
 			     __u64 verdict)
 {
 	struct job_slot *job = job_slot_of();
@@ -157,7 +157,7 @@ static __always_inline __u64 egress_decide(struct __sk_buff *skb, const struct j
 }
 
 /* Remembers a packet that was let out, and notes where a datagram went. Always 1. */
-__noinline int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
+GLOBAL int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
 			      __u64 verdict)
 {
 	struct socket_state *state = state_of(skb);
@@ -178,7 +178,7 @@ __noinline int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it, or JUDGED_DNS(). */
-__noinline int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
+GLOBAL int packet_judge_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
 {
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0);
 	struct job_slot *job = job_slot_of();
@@ -256,7 +256,7 @@ static __always_inline int answer_allowed(struct __sk_buff *skb, const struct jo
 }
 
 /* Returns 1 to let the packet pass, 0 to drop it. */
-__noinline int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
+GLOBAL int packet_judge_in(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word)
 {
 	__u64 verdict = VERDICT(ACTION_DENY, REASON_INBOUND, 0, 0);
 	struct job_slot *job = job_slot_of();

@@ -98,7 +98,7 @@ static __always_inline int question_keep(struct scratch *scratch, const struct j
 	return 0;
 }
 
-__noinline int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resolver)
+GLOBAL int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resolver)
 {
 	struct job_slot *job = job_slot_of();
 	struct socket_state *state = question_socket(skb);

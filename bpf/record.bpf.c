@@ -57,7 +57,7 @@ static __always_inline void refusal_announce(void *table, struct fold *fold,
 		entry->announced = 0;
 }
 
-__noinline int refusal_record(__u32 slot)
+GLOBAL int refusal_record(__u32 slot)
 {
 	struct scratch *scratch = scratch_at(slot);
 	struct job_counters *job_counters;

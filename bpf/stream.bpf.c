@@ -57,7 +57,7 @@ static __always_inline int stream_refuse(void)
 }
 
 /* Copies the whole message into a scratch slot and lets it be judged, or learned from. */
-__noinline int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 resolver)
+GLOBAL int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 resolver)
 {
 	struct job_slot *job = job_slot_of();
 	struct dns_stream *stream = stream_of(skb, direction);
@@ -100,7 +100,7 @@ __noinline int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 
  * Takes up to one piece (a length, or the bytes of one message) from the segment. Returns how many
  * bytes it took, or -1 if a question was refused or the packet cannot be read.
  */
-__noinline int dns_stream_step(struct __sk_buff *skb, __u32 direction, __u32 offset, __u32 resolver)
+GLOBAL int dns_stream_step(struct __sk_buff *skb, __u32 direction, __u32 offset, __u32 resolver)
 {
 	struct dns_stream *stream = stream_of(skb, direction);
 	__u32 have = skb->len, take, room;
@@ -171,7 +171,7 @@ static __always_inline int stream_start(struct __sk_buff *skb, struct dns_stream
 	return 0;
 }
 
-__noinline int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport,
+GLOBAL int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport,
 			       __u32 offset, __u32 resolver)
 {
 	struct dns_stream *stream;
