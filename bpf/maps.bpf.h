@@ -12,9 +12,9 @@
 #include "abi.h"
 
 /*
- * A function that the verifier checks apart, once, whatever it is called with. Of what it returns the
- * verifier learns nothing, and so must clang: one that looks into it (19 does, 14 does not) leaves
- * out the bounds that the verifier misses then. It looks into no weak function.
+ * A function that the verifier checks apart, once, whatever it is called with. Of what it returns
+ * the verifier learns nothing, and so must clang: one that looks into it (19 does, 14 does not)
+ * leaves out the bounds that the verifier misses then. It looks into no weak function.
  */
 #define GLOBAL __weak __noinline
 

@@ -123,8 +123,8 @@ static const char *const allowed_calls[] = {
 	/* who we are, and others */
 	"getegid", "geteuid", "getgid", "getpgrp", "getpid", "getppid", "getresgid", "getresuid",
 	"getrlimit", "getrusage", "gettid", "getuid", "capget", "pidfd_open",
-	/* what it is all about */
-	"bpf",
+	/* what it is all about; libbpf from 1.5 on opens a file in memory for each map to come */
+	"bpf", "memfd_create",
 };
 
 #define NAMESPACES	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
