@@ -5,10 +5,17 @@
 # word that no other case has: what carries it outside has leaked. Every helper ends the case when
 # what it checks does not hold.
 
+# All that jobs run is a copy that every user may read: the project may lie in a home that others may not.
+TOOLS=$WORLD/tools
 BUILDFENCE=$(cd "$WORLD_TOP" && realpath "${BUILDFENCE:-${O:-build}/buildfence}")
 HELPERS=$(cd "$WORLD_TOP" && realpath "${O:-build}/tests")
-JOB="$PYTHON $WORLD_TOP/tests/e2e/job.py"
-export PYTHON PYTHONPATH=$WORLD_TOP/tests/e2e PYTHONDONTWRITEBYTECODE=1
+[ -x "$BUILDFENCE" ] || { echo "$BUILDFENCE is not built: run make" >&2; exit 1; }
+mkdir "$TOOLS"
+cp -r "$BUILDFENCE" "$WORLD_TOP"/tests/e2e/*.py "$HELPERS"/{agent,e2e,escape} "$TOOLS"
+chmod -R a+rX "$TOOLS"
+BUILDFENCE=$TOOLS/${BUILDFENCE##*/} HELPERS=$TOOLS
+JOB="$PYTHON $TOOLS/job.py"
+export PYTHON PYTHONPATH=$TOOLS PYTHONDONTWRITEBYTECODE=1
 
 fail() {
 	local file

@@ -16,9 +16,9 @@ test_daemon_hostile_clients_change_nothing() {
 	local job=$! hostile=() slowest=0 begin took end
 	wait_until 20 test -s "$CASE/refused" || fail "the job did not begin"
 	# Less of the processor than the daemon, which has its service's share: what waits is its own doing.
-	inside "$CASE_CGROUP/other" nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 >"$CASE/hostile-root" 2>&1 &
+	inside "$CASE_CGROUP/other" nice -n 10 $PYTHON "$TOOLS/hostile.py" "$SOCKET" 5 300 >"$CASE/hostile-root" 2>&1 &
 	hostile+=($!)
-	setpriv --reuid 65534 --regid 65534 --clear-groups nice -n 10 $PYTHON "$HERE/hostile.py" "$SOCKET" 5 300 \
+	setpriv --reuid 65534 --regid 65534 --clear-groups nice -n 10 $PYTHON "$TOOLS/hostile.py" "$SOCKET" 5 300 \
 		>"$CASE/hostile-nobody" 2>&1 &
 	hostile+=($!)
 	end=$((SECONDS + 5))
@@ -133,7 +133,7 @@ test_daemon_an_agents_file_that_is_never_read_holds_up_nobody() {
 	cp /bin/sh "$CASE/bin/Agent.Listener"
 	cp /bin/sh "$CASE/bin/Agent.Worker"
 	cat >"$CASE/false" <<-END
-	$PYTHON "$HERE/fuse.py" "$CASE/silent" .agent "{}" >"$CASE/mounted" 2>"$CASE/unmounted" &
+	$PYTHON "$TOOLS/fuse.py" "$CASE/silent" .agent "{}" >"$CASE/mounted" 2>"$CASE/unmounted" &
 	echo \$! >"$CASE/server"
 	until [ -s "$CASE/mounted" ]; do kill -0 \$! || exit 77; sleep 0.02; done
 	cd "$CASE/silent"

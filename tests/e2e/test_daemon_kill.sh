@@ -9,7 +9,7 @@ place() {
 	local i
 	for ((i = 0; ; i++)); do
 		[ ! -e "$CASE/over" ] || break
-		forge "p$1-$i" "$PYTHON" "$HERE/killed_job.py" "p$1-$i" $((RANDOM % 20 + 5)) "$CASE" ||
+		forge "p$1-$i" "$PYTHON" "$TOOLS/killed_job.py" "p$1-$i" $((RANDOM % 20 + 5)) "$CASE" ||
 			touch "$CASE/unguarded-p$1-$i"
 	done
 }
