@@ -62,7 +62,10 @@ static void cgroup2_judge(const struct machine *machine, struct finding *finding
 		finding_add(finding, FINDING_UNFIT, "not mounted");
 		return;
 	}
-	rewind(mounts);
+	if (fseek(mounts, 0, SEEK_SET)) {
+		finding_add(finding, FINDING_UNKNOWN, "/proc/self/mounts cannot be read again");
+		return;
+	}
 	while (getmntent_r(mounts, &entry, buffer, sizeof(buffer)))
 		v1 |= !strcmp(entry.mnt_type, "cgroup");
 	finding_add(finding, FINDING_OK, "%s, %s", path, v1 ? "v1 beside it" : "alone");
