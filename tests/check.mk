@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # The tests and the demo. `make check` and `make demo` install what is missing, build, and run.
 
-TALLY := MUST_RUN=$(MUST_RUN) O=$(O) tests/tally
+TALLY := MUST_RUN=$(MUST_RUN) O=$(O) BPFTOOL=$(BPFTOOL) tests/tally
 HELPER_SRC := $(wildcard tests/agent/*.c tests/e2e/*.c tests/escape/*.c)
 HELPERS := $(HELPER_SRC:%.c=$(O)/%)
 SAN_UNIT := $(O)/san/tests/unit/unit
-SUITES = unit bpf e2e escape golden fuzz style vmtest
+SUITES = unit bpf clangs e2e escape golden fuzz style vmtest
 
 # Its entry runs before the C library does, so it must need no relocation and call nothing of it.
 $(O)/tests/agent/worker: HELPER_FLAGS := -static -no-pie -fno-pie -fno-sanitize=all -fno-stack-protector \
@@ -44,6 +44,9 @@ check-unit: $(O)/tests/unit/unit san-unit ## the modules one by one, also under 
 
 check-bpf: $(O)/tests/bpf/bpf ## the BPF programs on made-up packets (root)
 	@$(TALLY) bpf
+
+check-clangs: ## the BPF programs as the other installed versions of clang make them (root)
+	@$(TALLY) clangs
 
 check-e2e: all $(HELPERS) ## real traffic between network namespaces (root)
 	@$(TALLY) e2e
