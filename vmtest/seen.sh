@@ -136,10 +136,11 @@ programs_are_compiled() {
 }
 
 test_features_that_no_hook_shows() {
-	local cgroup=$CASE_CGROUP/empty
+	local cgroup=$CASE_CGROUP/empty features
+	features=$(cd "$WORLD_TOP" && realpath "${O:-build}/vmtest/features")
 	policy_feed
 	mkdir "$cgroup"
-	"$HELPERS/../vmtest/features" "$HELPERS/../vmtest/features.bpf.o" "$cgroup" >>"$SEEN" || fail "features failed"
+	"$features" "$features.bpf.o" "$cgroup" >>"$SEEN" || fail "features failed"
 	# In this order: 6.18 kills also what is started later in a cgroup that was killed once.
 	see_if kernel-clone-into-cgroup clone_into "$cgroup"
 	see_if kernel-cgroup-kill killed_by_file "$cgroup"
