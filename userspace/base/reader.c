@@ -14,13 +14,14 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-/* Who answers so fast was not waited for: it is a process's common lot, on a busy machine too. */
+/* Who answers so fast was not waited for: it is a process's common lot. */
 #define QUICK_NS	NS_PER_MS
 #define PLACES_MAX	16
 
@@ -64,6 +65,7 @@ struct reader {
 	size_t max;
 	char *bytes;
 	ssize_t length;		/* or -errno */
+	uint64_t took_ns;
 };
 
 /* What a use has of its share. */
@@ -86,6 +88,23 @@ void answer_free(char *bytes, ssize_t length)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
+/*
+ * Reads, and notes how long that took. Who makes us wait has us sleep; without that only our own work
+ * counts, and not that a machine is busy with others.
+ */
+static void reader_read(struct reader *reader)
+{
+	uint64_t begin_ns = clock_ns(CLOCK_MONOTONIC), cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct rusage before, after;
+
+	getrusage(RUSAGE_THREAD, &before);
+	reader->length = reader->read(reader->pid, reader->what, reader->max, &reader->bytes);
+	getrusage(RUSAGE_THREAD, &after);
+	reader->took_ns = after.ru_nvcsw != before.ru_nvcsw ?
+			  clock_ns(CLOCK_MONOTONIC) - begin_ns :
+			  clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+}
+
 static void *reader_run(void *argument)
 {
 	struct reader *reader = argument;
@@ -103,8 +122,7 @@ static void *reader_run(void *argument)
 			continue;
 		}
 		pthread_mutex_unlock(&reader->lock);
-		reader->length = reader->read(reader->pid, reader->what, reader->max,
-					      &reader->bytes);
+		reader_read(reader);
 		pthread_mutex_lock(&reader->lock);
 		if (reader->state == READER_ASKED)
 			reader->state = READER_IDLE;
@@ -252,7 +270,7 @@ ssize_t reader_ask(enum reader_use use, reader_fn read, pid_t pid, const char *w
 	idle->what = what;
 	idle->max = max;
 	answered = answer_wait(idle, begin_ns + patience_ns);
-	wait_note(use, clock_ns(CLOCK_MONOTONIC) - begin_ns);
+	wait_note(use, answered ? idle->took_ns : clock_ns(CLOCK_MONOTONIC) - begin_ns);
 	if (!answered) {
 		*place = TAKE_PTR(idle);
 		return -ETIMEDOUT;

@@ -27,10 +27,10 @@ typedef ssize_t (*reader_fn)(pid_t pid, const char *what, size_t max, char **ret
 
 /*
  * Has a thread call `read`, and waits for it: some 50 us as a rule; one answer is waited for 200 ms
- * at most (a file: 1 s), and all that `use` asks for, a quarter of the time at most. *ret_bytes is
- * the caller's to give to answer_free(). Returns what `read` does, -ETIMEDOUT, or -EBUSY when it
- * was not asked at all: the process, or too many, did not answer yet, or the time is used up. For
- * one thread of the program.
+ * at most (a file: 1 s), and all that `use` asks for, a quarter of the time at most, of which
+ * nothing is used up by a machine that is busy with others. *ret_bytes is the caller's to give to
+ * answer_free(). Returns what `read` does, -ETIMEDOUT, or -EBUSY when it was not asked at all: the
+ * process, or too many, did not answer yet, or the time is used up. For one thread of the program.
  */
 ssize_t reader_ask(enum reader_use use, reader_fn read, pid_t pid, const char *what, size_t max,
 		   char **ret_bytes);
