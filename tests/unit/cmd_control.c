@@ -159,9 +159,7 @@ Test(cmd_control, events_end_quietly_when_nobody_reads_them, .timeout = 20)
 		_exit(cmd_events(3, arguments));
 	}
 	close(fds[1]);
-	do {
-		made_call(&made, "{\"request\":\"memory\"}", line, sizeof(line));
-	} while (!strstr(line, "\"clients\":2"));
+	made_wait(&made, "\"streams\":1");
 	made_call(&made, "{\"request\":\"publish\",\"job\":1,\"count\":1}", line, sizeof(line));
 	cr_expect_gt(read(fds[0], line, sizeof(line)), 0);
 	close(fds[0]);

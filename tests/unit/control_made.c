@@ -21,6 +21,7 @@
 #include "control/server.h"
 
 static struct control *server;
+static unsigned int streams;
 
 /* The address sanitizer keeps freed memory for a while: there it says nothing, and is 0. */
 static long resident(void)
@@ -99,9 +100,11 @@ static void answer_give(const struct control_peer *peer, const json_t *request,
 	} else if (!strcmp(word, "memory")) {
 		json_object_set_new(answer->body, "resident", json_integer(resident()));
 		json_object_set_new(answer->body, "clients", json_integer(control_clients(server)));
+		json_object_set_new(answer->body, "streams", json_integer(streams));
 	} else {
 		control_answer_error(answer, "unknown request '%s'", word);
 	}
+	streams += answer->stream;
 }
 
 static void signal_take(const struct signalfd_siginfo *signal, void *context)
@@ -225,4 +228,16 @@ void made_call(const struct made *made, const char *request, char *line, size_t 
 	_cleanup_close_ int fd = made_ask(made, 0, request);
 
 	made_line(fd, line, size);
+}
+
+void made_wait(const struct made *made, const char *wanted)
+{
+	char line[256] = "";
+
+	for (int i = 0; i < 8000 && !strstr(line, wanted); i++) {
+		if (i)
+			usleep(1000);
+		made_call(made, "{\"request\":\"memory\"}", line, sizeof(line));
+	}
+	cr_assert(strstr(line, wanted), "'%s' is not in '%s'", wanted, line);
 }

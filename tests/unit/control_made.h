@@ -22,7 +22,7 @@ struct made {
  *   publish	"count" lines "N ..." of "size" bytes for "job" are published
  *   end	the streams of "job" end
  *   jobs, status	the JSON of the environment's MADE_ANSWER
- *   memory	"resident", in bytes; "clients", how many
+ *   memory	"resident", in bytes; "clients", how many; "streams", how many have begun
  *   silent	nothing that could be sent
  */
 void made_start(struct made *made, unsigned int clients_max);
@@ -40,5 +40,8 @@ int made_ask(const struct made *made, uid_t uid, const char *request);
 
 /* The same, and its whole answer line. */
 void made_call(const struct made *made, const char *request, char *line, size_t size);
+
+/* Waits until the answer to "memory" has this in it. Fails the test after 8 s. */
+void made_wait(const struct made *made, const char *wanted);
 
 #endif
