@@ -141,8 +141,8 @@ Test(reader, who_takes_all_places_of_one_use_takes_none_of_another, .timeout = 6
 }
 
 /*
- * As where a job makes thousands of attempts, none of which hides anything, on a machine that is busy:
- * others keep the reader from the only CPU, for milliseconds at a time.
+ * As where a job makes thousands of attempts, none of which hides anything, on a machine that is
+ * busy: others keep the reader from the only CPU, for milliseconds at a time.
  */
 Test(reader, who_hides_nothing_is_read_on_a_busy_machine_too, .timeout = 60)
 {

@@ -89,8 +89,8 @@ void answer_free(char *bytes, ssize_t length)
 /* --- the thread ------------------------------------------------------------------------------- */
 
 /*
- * Reads, and notes how long that took. Who makes us wait has us sleep; without that only our own work
- * counts, and not that a machine is busy with others.
+ * Reads, and notes how long that took. Who makes us wait has us sleep; without that only our own
+ * work counts, and not that a machine is busy with others.
  */
 static void reader_read(struct reader *reader)
 {
