@@ -96,7 +96,7 @@ static __always_inline __u64 verdict_rank(__u64 verdict)
 
 /* What the name in one way of a learned address allows, added to `seen`; or its verdict. */
 GLOBAL __u64 learned_judge(__u64 addr_high, __u64 addr_low, __u64 flow_word, __u64 netns,
-			       __u64 seen)
+			   __u64 seen)
 {
 	struct job_slot *job = job_slot_of();
 	struct learned_key key = { .netns = netns, .way = flow_word >> WAY_SHIFT & (WAYS_MAX - 1) };

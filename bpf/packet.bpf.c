@@ -69,7 +69,7 @@ static __always_inline void local_addr_read(struct __sk_buff *skb, const struct 
 
 /* Records a refused packet. Returns 1 where it passes all the same: in audit mode. */
 GLOBAL int packet_refuse(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
-			     __u64 verdict)
+			 __u64 verdict)
 {
 	struct job_slot *job = job_slot_of();
 	struct socket_state *state = state_of(skb);
@@ -158,7 +158,7 @@ static __always_inline __u64 egress_decide(struct __sk_buff *skb, const struct j
 
 /* Remembers a packet that was let out, and notes where a datagram went. Always 1. */
 GLOBAL int packet_let_out(struct __sk_buff *skb, __u64 addr_high, __u64 addr_low, __u64 word,
-			      __u64 verdict)
+			  __u64 verdict)
 {
 	struct socket_state *state = state_of(skb);
 	struct job_slot *job = job_slot_of();

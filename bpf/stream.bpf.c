@@ -172,7 +172,7 @@ static __always_inline int stream_start(struct __sk_buff *skb, struct dns_stream
 }
 
 GLOBAL int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport,
-			       __u32 offset, __u32 resolver)
+			   __u32 offset, __u32 resolver)
 {
 	struct dns_stream *stream;
 	__u32 sequence[2], end = skb->len;

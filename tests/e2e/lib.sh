@@ -8,12 +8,11 @@
 # All that jobs run is a copy that every user may read: the project may lie in a home that others may not.
 TOOLS=$WORLD/tools
 BUILDFENCE=$(cd "$WORLD_TOP" && realpath "${BUILDFENCE:-${O:-build}/buildfence}")
-HELPERS=$(cd "$WORLD_TOP" && realpath "${O:-build}/tests")
 [ -x "$BUILDFENCE" ] || { echo "$BUILDFENCE is not built: run make" >&2; exit 1; }
 mkdir "$TOOLS"
-cp -r "$BUILDFENCE" "$WORLD_TOP"/tests/e2e/*.py "$HELPERS"/{agent,e2e,escape} "$TOOLS"
+(cd "$WORLD_TOP" && cp -r "$BUILDFENCE" tests/e2e/*.py "${O:-build}"/tests/{e2e,escape} "$TOOLS")
 chmod -R a+rX "$TOOLS"
-BUILDFENCE=$TOOLS/${BUILDFENCE##*/} HELPERS=$TOOLS
+BUILDFENCE=$TOOLS/${BUILDFENCE##*/}
 JOB="$PYTHON $TOOLS/job.py"
 export PYTHON PYTHONPATH=$TOOLS PYTHONDONTWRITEBYTECODE=1
 

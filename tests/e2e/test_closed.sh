@@ -100,7 +100,7 @@ test_a_question_that_cannot_be_read_is_refused() {
 test_a_kernel_that_mixes_up_jobs_is_refused() {
 	ldd "$BUILDFENCE" >/dev/null 2>&1 || skip "this build is static: it cannot be told of another kernel"
 	policy_feed
-	export LD_PRELOAD=$HELPERS/e2e/old_kernel
+	export LD_PRELOAD=$TOOLS/e2e/old_kernel
 	MAY_FAIL=1 guarded -- touch "$CASE/ran"
 	status_is 125
 	says "by another job's policy: boot a kernel of 5.15 or newer"

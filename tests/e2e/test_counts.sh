@@ -4,7 +4,7 @@
 
 test_a_million_refused_datagrams_are_counted_exactly() {
 	policy_feed
-	LIMIT=120 guarded -- "$HELPERS/e2e/flood" $EVIL4 9999 1000000
+	LIMIT=120 guarded -- "$TOOLS/e2e/flood" $EVIL4 9999 1000000
 	status_is 0
 	prints '^1000000$'
 	count DstIpAddr=$EVIL4 Reason=not-allowed
@@ -15,7 +15,7 @@ test_a_million_refused_datagrams_are_counted_exactly() {
 
 test_a_flood_does_not_hide_a_single_attempt() {
 	policy_feed
-	LIMIT=120 guarded -- bash -c "$HELPERS/e2e/flood $EVIL4 9999 200000 & sleep 0.1; $JOB tcp $EVIL6 8080; wait"
+	LIMIT=120 guarded -- bash -c "$TOOLS/e2e/flood $EVIL4 9999 200000 & sleep 0.1; $JOB tcp $EVIL6 8080; wait"
 	recorded DstIpAddr=$EVIL6 DstPortNumber=8080 NetworkProtocol=TCP
 	count DstIpAddr=$EVIL4
 	[ "$COUNT" = 200000 ] || fail "the records count $COUNT attempts"

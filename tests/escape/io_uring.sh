@@ -7,7 +7,7 @@ test_io_uring_connects_nowhere_else() {
 	policy_feed
 	for host in $EVIL4 $EVIL6; do
 		new_secret
-		verdict not-allowed "$HELPERS/escape/io_uring" connect $host 8080
+		verdict not-allowed "$TOOLS/escape/io_uring" connect $host 8080
 	done
 }
 
@@ -16,6 +16,6 @@ test_io_uring_sends_nowhere_else() {
 	policy_feed
 	for host in $EVIL4 $EVIL6; do
 		new_secret
-		verdict not-allowed "$HELPERS/escape/io_uring" sendmsg $host 9999
+		verdict not-allowed "$TOOLS/escape/io_uring" sendmsg $host 9999
 	done
 }

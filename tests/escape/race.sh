@@ -9,11 +9,11 @@ race() {
 	shift 2
 	# Header, name with its length bytes and the root, type and class.
 	mkfifo "$CASE/until" 2>/dev/null
-	$AGENT "$HELPERS/escape/race" listen $((12 + ${#refused} + 2 + 4)) <"$CASE/until" >"$CASE/listener" &
+	$AGENT "$TOOLS/escape/race" listen $((12 + ${#refused} + 2 + 4)) <"$CASE/until" >"$CASE/listener" &
 	listener=$!
 	exec 8>"$CASE/until"
 	wait_until 5 grep -q listening "$CASE/listener" || fail "the listener did not start"
-	LIMIT=300 "$@" "$HELPERS/escape/race" send feed.example $refused $count $cpu
+	LIMIT=300 "$@" "$TOOLS/escape/race" send feed.example $refused $count $cpu
 	exec 8>&-
 	wait $listener
 	HEARD=$(sed -n 's/ heard//p' "$CASE/listener")

@@ -4,5 +4,5 @@
 
 test_a_forbidden_destination_between_allowed_ones_gets_nothing() {
 	policy_feed
-	MAY_ARRIVE="> 198.51.100.70.9999 .*innocent" verdict not-allowed "$HELPERS/escape/sendmmsg" 198.51.100.70 $EVIL4 9999
+	MAY_ARRIVE="> 198.51.100.70.9999 .*innocent" verdict not-allowed "$TOOLS/escape/sendmmsg" 198.51.100.70 $EVIL4 9999
 }
