@@ -170,7 +170,7 @@ GLOBAL int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 	scratch->job = *job;
 	if (dns_head_read(&scratch->dns) || !(scratch->dns.flags & DNS_FLAG_RESPONSE))
 		return 0;
-	dns_name_key(slot);
+	dns_name_reverse(&scratch->dns, &scratch->key);
 	if (question_take(scratch, skb))
 		return 0;
 	scratch->learned.name_hash = scratch->dns.asked_hash;

@@ -5,15 +5,20 @@
  */
 #include "decide.bpf.h"
 
-GLOBAL __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port)
+/* Port rules that are scanned at a time. Few runs are longer, and the verifier walks one block. */
+#define SCAN_BLOCK	8
+
+/* Goes on with `verdict` (0: nothing matched yet) over a block of rules, or to the run's end. */
+GLOBAL __u64 rules_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port,
+			__u64 verdict)
 {
 	__u32 protocol = protocol_port >> 16, port = protocol_port & 0xffff;
 	void *rules = bpf_map_lookup_elem(&port_rules, &policy);
-	__u64 verdict = 0;
 
 	if (!rules)
 		return VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, VERDICT_DECIDED, 0);
-	for (__u32 i = 0; i < RUN_MAX; i++) {
+#pragma unroll
+	for (__u32 i = 0; i < SCAN_BLOCK; i++) {
 		__u32 index = first + i;
 		struct port_rule *rule;
 
@@ -38,6 +43,28 @@ GLOBAL __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_por
 		if (rule->action == ACTION_EXPIRED)
 			return VERDICT(ACTION_DENY, REASON_EXPIRED, VERDICT_EXPIRED, rule->rule);
 		verdict = VERDICT(ACTION_DENY, rule->reason, VERDICT_DECIDED, rule->rule);
+	}
+	return verdict;
+}
+
+/* Behind a DENY an EXPECTED is still looked for. */
+static __always_inline int scan_is_over(__u64 verdict)
+{
+	return VERDICT_ALLOWS(verdict) ||
+	       VERDICT_FLAGS(verdict) & (REFUSAL_EXPECTED | VERDICT_EXPIRED);
+}
+
+GLOBAL __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port)
+{
+	__u64 verdict = 0;
+
+#pragma clang loop unroll(disable)
+	for (__u32 at = 0; at < RUN_MAX; at += SCAN_BLOCK) {
+		if (at >= count)
+			break;
+		verdict = rules_scan(policy, first + at, count - at, protocol_port, verdict);
+		if (scan_is_over(verdict))
+			break;
 	}
 	return verdict;
 }

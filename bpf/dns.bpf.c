@@ -10,23 +10,27 @@
 #define TCP_SYN_SENT	2
 #define TCP_LISTEN	10
 
-GLOBAL int dns_name_at(__u32 slot, __u32 offset)
+GLOBAL int dns_name_block(__u32 slot)
 {
 	struct scratch *scratch = scratch_at(slot);
 
-	if (!scratch)
-		return -1;
-	return dns_name_read(&scratch->dns, offset);
+	return scratch ? dns_name_more(&scratch->dns) : -1;
 }
 
-GLOBAL int dns_name_key(__u32 slot)
+GLOBAL int dns_key_block(__u32 slot, __u32 from)
 {
 	struct scratch *scratch = scratch_at(slot);
 
-	if (!scratch)
-		return -1;
-	dns_name_reverse(&scratch->dns, &scratch->key);
+	if (scratch)
+		dns_key_more(&scratch->dns, &scratch->key, from);
 	return 0;
+}
+
+GLOBAL int dns_packet_read(struct __sk_buff *skb, __u32 slot)
+{
+	struct scratch *scratch = scratch_at(slot);
+
+	return scratch ? packet_read(skb, &scratch->packet) : -1;
 }
 
 /* Loads a datagram's payload into the slot's message. Returns 0 or -1. */
@@ -70,7 +74,7 @@ static __always_inline int question_at(struct __sk_buff *skb, __u32 resolver, __
 	}
 	if (!offset || message_load(skb, scratch, offset))
 		scratch->dns.len = 0;
-	if (!packet_read(skb, &scratch->packet))
+	if (!dns_packet_read(skb, slot))
 		verdict = dns_question_judge(skb, slot, resolver);
 	scratch_release(slot);
 	return verdict;
@@ -160,7 +164,7 @@ static __always_inline int datagram_answer(struct __sk_buff *skb, __u32 transpor
 		COUNT(job, out_of_memory);
 		return 0;	/* better asked again than connected in vain */
 	}
-	if (!packet_read(skb, &scratch->packet))
+	if (!dns_packet_read(skb, slot))
 		asked = resolver_was_asked(skb, job, scratch->packet.src);
 	if (asked && !message_load(skb, scratch, transport + UDP_HEADER_LEN))
 		dns_answer_take(skb, slot);

@@ -22,6 +22,9 @@ int dns_egress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 res
 /* A packet from port 53 for a socket in `tcp_state`. Returns 1, 0, or DNS_NOT_ANSWER. */
 int dns_ingress(struct __sk_buff *skb, __u32 protocol, __u32 transport, __u32 tcp_state);
 
+/* Reads the packet's headers into the slot. Returns 0 or -1. */
+int dns_packet_read(struct __sk_buff *skb, __u32 slot);
+
 /* Judges the question in the slot's message and packet; records a refusal. Returns 1 or 0. */
 int dns_question_judge(struct __sk_buff *skb, __u32 slot, __u32 resolver);
 
@@ -35,8 +38,5 @@ int dns_answer_take(struct __sk_buff *skb, __u32 slot);
  */
 int dns_stream_feed(struct __sk_buff *skb, __u32 direction, __u32 transport, __u32 offset,
 		    __u32 resolver);
-
-/* Reverses the name read last into scratch->key. */
-int dns_name_key(__u32 slot);
 
 #endif

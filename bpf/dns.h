@@ -2,10 +2,11 @@
 /*
  * Reading DNS messages (RFC 1035, 6891): one question, and the addresses of its answer. Pure: no
  * map, no helper, no allocation, so the same lines run in the kernel, in unit tests against ldns,
- * and under the fuzzer. Whoever includes it may define two seams first:
- *   DNS_NAME_AT(message, offset)   reads a name; the kernel makes it a function of its own, which
- *                                  its verifier then walks once instead of once per record
- *   DNS_RECORD(message)            reads a record; the same for dns_record_step()
+ * and under the fuzzer. Whoever includes it may define seams first. The kernel makes of the first
+ * three functions of their own, which its verifier walks once, whoever calls them how often:
+ *   DNS_NAME_MORE(message)             reads a block of a name: dns_name_more()
+ *   DNS_KEY_MORE(message, key, from)   reverses a block of a name: dns_key_more()
+ *   DNS_RECORD(message)                reads a record: dns_record_step()
  *   DNS_ADDRESS(message, offset, length, ttl_s)   is told of each address
  * What is judged and learned is not decided here.
  */
@@ -20,6 +21,8 @@
 #define DNS_HEADER_LEN		12
 /* One step is one byte of a name or one compression pointer. */
 #define DNS_NAME_STEPS		(NAME_MAX_LEN + 34)
+/* Steps of a name, and bytes of its key, that are taken at a time: what a verifier walks. */
+#define DNS_NAME_BLOCK		16
 /* A CNAME chain of 10 and 100 addresses; what stands behind is not learned. */
 #define DNS_RECORDS_MAX		128
 
@@ -29,6 +32,8 @@
 #define DNS_TYPE_AAAA		28
 #define DNS_TYPE_OPT		41
 #define DNS_CLASS_IN		1
+
+_Static_assert(DNS_NAME_STEPS % DNS_NAME_BLOCK == 0, "the last block is whole");
 
 #define DNS_FLAG_RESPONSE	0x8000
 #define DNS_MASK_OPCODE		0x7800
@@ -53,7 +58,7 @@ struct dns_walk {
  * A message and what has been read of it. Bytes at and behind `len` may be left from another one.
  */
 struct dns_message {
-	__u32 slot;			/* for the kernel's DNS_NAME_AT */
+	__u32 slot;			/* for the kernel's seams */
 	__u32 len;
 	__u32 name_len;			/* of the name read last, with its leading dot */
 	__u32 name_end;			/* offset behind that name */
@@ -153,17 +158,33 @@ DNS_INLINE int dns_name_step(struct dns_message *message, volatile struct dns_wa
 }
 
 /*
+ * The next steps of the name under way. Returns 1 to go on, 0 at its end, -1 if it cannot be read.
+ * The walk's state is kept in memory, and not in registers: a verifier that tells its values apart
+ * would walk every combination of them at every step.
+ */
+DNS_INLINE int dns_name_more(struct dns_message *message)
+{
+	for (int step = 0; step < DNS_NAME_BLOCK; step++) {
+		int more = dns_name_step(message, &message->walk);
+
+		if (more <= 0)
+			return more;
+	}
+	return 1;
+}
+
+#ifndef DNS_NAME_MORE
+#define DNS_NAME_MORE(message) dns_name_more(message)
+#endif
+
+/*
  * Reads the name at `offset` into message->name, lower case, a dot before each label, and sets
  * name_len, name_end and name_hash. Compression pointers must point backwards, so there are no
  * loops. Returns 0, or -1 if it cannot be read.
  */
 DNS_INLINE int dns_name_read(struct dns_message *message, __u32 offset)
 {
-	/*
-	 * The walk's state is kept in memory, and not in registers: a verifier that tells its
-	 * values apart would walk every combination of them at every step.
-	 */
-	volatile struct dns_walk *walk = &message->walk;
+	struct dns_walk *walk = &message->walk;
 
 	walk->offset = offset;
 	walk->lowest = offset;
@@ -171,8 +192,9 @@ DNS_INLINE int dns_name_read(struct dns_message *message, __u32 offset)
 	walk->end = 0;
 	walk->length = 0;
 	walk->hash = DNS_HASH_START;
-	for (int step = 0; step < DNS_NAME_STEPS; step++) {
-		int more = dns_name_step(message, walk);
+#pragma clang loop unroll(disable)
+	for (int step = 0; step < DNS_NAME_STEPS; step += DNS_NAME_BLOCK) {
+		int more = DNS_NAME_MORE(message);
 
 		if (more < 0)
 			return -1;
@@ -186,10 +208,6 @@ DNS_INLINE int dns_name_read(struct dns_message *message, __u32 offset)
 	return -1;
 }
 
-#ifndef DNS_NAME_AT
-#define DNS_NAME_AT(message, offset) dns_name_read(message, offset)
-#endif
-
 /* Reads header and question, which both directions share. Returns 0 or -1. */
 DNS_INLINE int dns_head_read(struct dns_message *message)
 {
@@ -202,7 +220,7 @@ DNS_INLINE int dns_head_read(struct dns_message *message)
 		return -1;
 	if (dns_u16(message, 4) != 1)
 		return -1;
-	if (DNS_NAME_AT(message, DNS_HEADER_LEN))
+	if (dns_name_read(message, DNS_HEADER_LEN))
 		return -1;
 	/* There is nothing before a question that a pointer in it could mean. */
 	if (message->name_end != DNS_HEADER_LEN + message->name_len + 1)
@@ -257,7 +275,7 @@ DNS_INLINE int dns_record_step(struct dns_message *message)
 {
 	__u32 offset, type, length;
 
-	if (DNS_NAME_AT(message, message->record_offset))
+	if (dns_name_read(message, message->record_offset))
 		return 0;
 	offset = message->name_end;
 	if (offset + 10 > message->len)
@@ -271,7 +289,7 @@ DNS_INLINE int dns_record_step(struct dns_message *message)
 	    dns_u16(message, offset + 2) != DNS_CLASS_IN)
 		return 1;
 	if (type == DNS_TYPE_CNAME) {
-		if (DNS_NAME_AT(message, offset + 10) ||
+		if (dns_name_read(message, offset + 10) ||
 		    message->name_end != message->record_offset)
 			return 0;
 		message->owner_hash = message->name_hash;
@@ -297,6 +315,25 @@ DNS_INLINE void dns_answer_records(struct dns_message *message)
 }
 #endif
 
+/* Writes the bytes of a name's key from `from` on: one block, or up to the name's end. */
+DNS_INLINE void dns_key_more(const struct dns_message *message, struct name_key *ret_key,
+			     __u32 from)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < DNS_NAME_BLOCK; i++) {
+		__u32 at = from + i;
+
+		if (at >= message->name_len)
+			break;
+		ret_key->name[at & (NAME_LEN - 1)] =
+			message->name[(message->name_len - 1 - at) & (NAME_LEN - 1)];
+	}
+}
+
+#ifndef DNS_KEY_MORE
+#define DNS_KEY_MORE(message, ret_key, from) dns_key_more(message, ret_key, from)
+#endif
+
 /* Reverses the name read last into a key: "moc.eruza.ved.". */
 DNS_INLINE void dns_name_reverse(const struct dns_message *message, struct name_key *ret_key)
 {
@@ -306,10 +343,10 @@ DNS_INLINE void dns_name_reverse(const struct dns_message *message, struct name_
 		length = NAME_MAX_LEN;
 	ret_key->prefix_bits = length * 8;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < NAME_MAX_LEN; i++) {
-		if (i >= length)
+	for (__u32 from = 0; from < NAME_MAX_LEN; from += DNS_NAME_BLOCK) {
+		if (from >= length)
 			break;
-		ret_key->name[i] = message->name[(length - 1 - i) & (NAME_LEN - 1)];
+		DNS_KEY_MORE(message, ret_key, from);
 	}
 }
 

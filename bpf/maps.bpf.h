@@ -18,9 +18,11 @@
  */
 #define GLOBAL __weak __noinline
 
-/* A function of its own (dns.bpf.c), since the verifier would walk the loop once per record. */
-int dns_name_at(__u32 slot, __u32 offset);
-#define DNS_NAME_AT(message, offset) dns_name_at((message)->slot, offset)
+/* Functions of their own, in dns.bpf.c. */
+int dns_name_block(__u32 slot);
+int dns_key_block(__u32 slot, __u32 from);
+#define DNS_NAME_MORE(message) dns_name_block((message)->slot)
+#define DNS_KEY_MORE(message, ret_key, from) dns_key_block((message)->slot, from)
 #include "dns.h"
 
 /*

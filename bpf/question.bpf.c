@@ -36,7 +36,7 @@ static __always_inline __u64 question_verdict(struct scratch *scratch, const str
 	scratch->key.prefix_bits = 0;
 	if (dns_question_read(&scratch->dns))
 		return VERDICT(ACTION_DENY, REASON_DNS_MALFORMED, 0, 0);
-	dns_name_key(scratch->dns.slot);
+	dns_name_reverse(&scratch->dns, &scratch->key);
 	trie = bpf_map_lookup_elem(&names, &job->policy);
 	rule = trie ? bpf_map_lookup_elem(trie, &scratch->key) : NULL;
 	if (!rule)

@@ -73,7 +73,6 @@ GLOBAL int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 reso
 		refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_DNS_MALFORMED, 0, 0));
 		return job->mode == MODE_AUDIT;
 	}
-	packet_read(skb, &scratch->packet);
 	length = stream->filled;
 	if (length > DNS_MESSAGE_MAX)
 		length = DNS_MESSAGE_MAX;
@@ -84,6 +83,7 @@ GLOBAL int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 reso
 		*(struct copy_block *)(scratch->dns.bytes + i * COPY_BLOCK) =
 			*(const struct copy_block *)(stream->bytes + i * COPY_BLOCK);
 	}
+	dns_packet_read(skb, slot);
 	/* A question longer than the buffer was cut: unreadable. */
 	scratch->dns.len = length;
 	if (stream->length > DNS_MESSAGE_MAX && direction == DIRECTION_OUT)

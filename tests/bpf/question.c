@@ -270,6 +270,37 @@ Test(question, for_a_refused_name_is_recorded_and_passes_in_audit)
 		name_run(&trial, MODE_AUDIT, &names[i]);
 }
 
+/* A textual name of `length` bytes, in labels of 60 at most, behind which `end` stands. */
+static void long_name(char *ret_name, size_t length, const char *end)
+{
+	for (size_t i = 0; i < length; i++)
+		ret_name[i] = i % 60 == 59 && i + 1 < length ? '.' : (char)('a' + i % 26);
+	strcpy(ret_name + length, end);
+}
+
+/* Names are read, and their keys written, a block at a time. */
+Test(question, of_any_length_is_judged_by_the_whole_name)
+{
+	_cleanup_trial_ struct trial trial;
+	struct name_case row = { .reason = REASON_DNS_NAME };
+	char name[NAME_LEN];
+
+	trial_open(&trial, MODE_ENFORCE);
+	trial_policy(&trial, rules);
+	row.name = name;
+	for (size_t length = 1; length < NAME_MAX_LEN; length++) {
+		long_name(name, length, "");
+		name_run(&trial, MODE_ENFORCE, &row);
+	}
+	for (size_t length = 1; length <= 128; length++) {
+		/* A star stands for 128 bytes at most, with its dot. */
+		row.reason = length < 128 ? PASSES : REASON_DNS_NAME;
+		row.rule = 2;
+		long_name(name, length, ".feeds.example");
+		name_run(&trial, MODE_ENFORCE, &row);
+	}
+}
+
 Test(question, a_packet_of_several_datagrams_is_refused)
 {
 	_cleanup_trial_ struct trial trial;

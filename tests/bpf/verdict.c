@@ -2,6 +2,7 @@
 /* Every rule of the verdict, on ordinary packets, in both modes. */
 #include <criterion/criterion.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -226,6 +227,42 @@ Test(verdict, a_policy_that_is_not_loaded_allows_nothing)
 	trial_policy(&trial, rules);
 	case_run(&trial, MODE_ENFORCE,
 		 &(struct verdict_case){ OUT, TCP, "127.0.0.1", 80, PASSES, 0, false });
+}
+
+/* As many port rules as one address may have; a scan takes them a block at a time. */
+Test(verdict, each_of_many_port_rules_counts)
+{
+	struct verdict_case row = { .direction = OUT, .protocol = TCP, .addr = "198.51.100.7" };
+	_cleanup_free_ char *yaml = NULL;
+	_cleanup_trial_ struct trial trial;
+	unsigned int allowed = 40, denied = 20, port;
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	/* The neighbours' rules stand beside these in the table. */
+	fputs("allow:\n  - tcp://198.51.100.6:1-65535\n  - tcp://198.51.100.8:1-65535\n", out);
+	for (port = 0; port < allowed; port++)
+		fprintf(out, "  - tcp://198.51.100.7:%u\n", 3000 + 2 * port);
+	fputs("deny:\n", out);
+	for (port = 0; port < denied; port++)
+		fprintf(out, "  - tcp://198.51.100.7:%u\n", 2000 + 2 * port);
+	fputs("expected:\n  - tcp://198.51.100.7:2000\n  - tcp://198.51.100.7:4000\n", out);
+	fclose(out);
+	trial_open(&trial, MODE_ENFORCE);
+	trial_policy(&trial, yaml);
+	row.reason = PASSES;
+	for (row.port = 3000; row.port < 3000 + 2 * allowed; row.port += 2)
+		case_run(&trial, MODE_ENFORCE, &row);
+	row.reason = REASON_DENIED_BY_RULE;
+	for (row.port = 2000; row.port < 2000 + 2 * denied; row.port += 2) {
+		row.rule = 3 + allowed + (row.port - 2000) / 2;
+		row.expected = row.port == 2000;
+		case_run(&trial, MODE_ENFORCE, &row);
+	}
+	case_run(&trial, MODE_ENFORCE, &(struct verdict_case){ OUT, TCP, "198.51.100.7", 4000,
+		 REASON_PORT, 4 + allowed + denied, true });
+	case_run(&trial, MODE_ENFORCE, &(struct verdict_case){ OUT, TCP, "198.51.100.7", 4001,
+		 REASON_PORT, 0, false });
 }
 
 /* Addresses that DNS answers gave: the rules are those of the name. */
