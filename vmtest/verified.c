@@ -28,12 +28,14 @@ static int libbpf_quiet(enum libbpf_print_level level, const char *format, va_li
 	return 0;
 }
 
-/* Why a program was refused: the line before the closing one. */
+/* Why a program was refused: the line before the statistics, which may be one line or three. */
 static void refusal_print(const char *name, int error, char *log)
 {
-	char *closing = strstr(log, "processed ");
+	char *closing = strstr(log, "verification time ");
 	char *why;
 
+	if (!closing)
+		closing = strstr(log, "processed ");
 	if (closing && closing > log)
 		closing[-1] = '\0';
 	why = strrchr(log, '\n');
