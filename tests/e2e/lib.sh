@@ -87,7 +87,9 @@ refused_at_once() {
 	fail "try $try took $(cat "$CASE/out") s: $*"
 }
 
-# What the outside saw since the case began. Lines: "udp SOURCE.PORT > DESTINATION.PORT LENGTH TEXT".
+# What the outside saw since the case began, or since seen_anew. Lines:
+# "udp SOURCE.PORT > DESTINATION.PORT LENGTH TEXT".
+seen_anew() { CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1)); }
 seen() {
 	outside_settle || fail "the sniffer does not answer"
 	tail -n "+$CASE_SNIFFED" "$WORLD/sniffed" | grep -v ' mark-' | grep -E -- "$1"
@@ -141,7 +143,7 @@ verdict() {
 	[ $STATUS != 77 ] || skip "$(tail -n 1 "$CASE/err")"
 	status_is 0
 	arrived "$SECRET"
-	CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1))
+	seen_anew
 	export GUARDED=1
 	guarded --mode enforce -- "$@"
 	[ -n "$any" ] || status_is_not 0

@@ -50,7 +50,7 @@ test_a_connection_older_than_the_guard_is_not_inherited() {
 	local send="printf %s '$SECRET' >&9"
 	unguarded bash "$CASE/older" bash -c "$send"
 	arrived "$SECRET"
-	CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1))
+	seen_anew
 	in_agent bash "$CASE/older" "$BUILDFENCE" run --policy "$CASE/policy.yaml" -- bash -c "$send" >"$CASE/out" 2>"$CASE/err"
 	STATUS=$?
 	status_is_not 0

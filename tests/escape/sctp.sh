@@ -16,6 +16,8 @@ test_an_sctp_socket_is_refused() {
 	policy_feed
 	unguarded "${ATTACK[@]}"
 	[ "$STATUS" != 77 ] || skip "this kernel has no SCTP"
+	arrived "^sctp"
+	seen_anew
 	GUARDED=1 guarded -- "${ATTACK[@]}"
 	status_is_not 0
 	recorded Reason=socket-type
