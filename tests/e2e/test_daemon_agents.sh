@@ -155,7 +155,7 @@ test_daemon_a_held_worker_goes_on_whatever_becomes_of_the_daemon() {
 
 # Two agents, a hundred jobs each, all at once: each has its own cgroup, name and records.
 test_daemon_two_agents_and_200_jobs_at_once() {
-	local i agent begin=$EPOCHREALTIME
+	local i agent each=$LOAD begin=$EPOCHREALTIME
 	policy_feed
 	AZURE=on config <<-END
 	limits: { jobs: 250 }
@@ -168,28 +168,28 @@ test_daemon_two_agents_and_200_jobs_at_once() {
 	exit 0
 	END
 	for agent in north south; do
-		azure_start $agent "$CASE_CGROUP/$agent" 100
-		for i in $(seq 100); do
+		azure_start $agent "$CASE_CGROUP/$agent" $each
+		for i in $(seq $each); do
 			printf 'SYSTEM_JOBID=id-%s-%d\nBUILD_BUILDID=%d\nstep=%s\n' $agent "$i" "$i" "$CASE/step" |
 				azure_job $agent "$agent-$i"
 		done
 	done
-	wait_until 60 jobs_know 200 '"AzpJobId": "id-' || fail "only $(job_cgroups | wc -l) jobs have cgroups"
-	jobs_know 100 '"agent": "north"' || fail "the agents' names are not told apart"
+	wait_until 60 jobs_know $((2 * each)) '"AzpJobId": "id-' || fail "only $(job_cgroups | wc -l) jobs have cgroups"
+	jobs_know $each '"agent": "north"' || fail "the agents' names are not told apart"
 	local known=$EPOCHREALTIME
 	go
-	for i in $(seq 100); do azure_done north "north-$i" && azure_done south "south-$i"; done
+	for i in $(seq $each); do azure_done north "north-$i" && azure_done south "south-$i"; done
 	local done=$EPOCHREALTIME
 	wait_until 60 no_jobs
 	nothing_left
 	azure_stop
 	rmdir "$CASE_CGROUP/north" "$CASE_CGROUP/south"
-	echo "# 200 jobs known after $(((${known/./} - ${begin/./}) / 1000)) ms, done after" \
+	echo "# $((2 * each)) jobs known after $(((${known/./} - ${begin/./}) / 1000)) ms, done after" \
 		"$(((${done/./} - ${known/./}) / 1000)) ms, gone after $(((${EPOCHREALTIME/./} - ${done/./}) / 1000)) ms"
 	count EventResult=Failure
-	[ "$COUNT" = 400 ] || fail "$COUNT attempts of 200 jobs are recorded, not 400"
+	[ "$COUNT" = $((4 * each)) ] || fail "$COUNT attempts of $((2 * each)) jobs are recorded"
 	nothing_arrived "$EVIL4"
-	$PYTHON - "$RECORDS" "$CASE/marks" >"$CASE/out" <<-'END' || fail "not one job's: $(tail -n 3 "$CASE/out")"
+	$PYTHON - "$RECORDS" "$CASE/marks" $((2 * each)) >"$CASE/out" <<-'END' || fail "not one job's: $(tail -n 3 "$CASE/out")"
 	import collections, json, os, sys
 	jobs = collections.defaultdict(lambda: [0, set()])
 	for record in map(json.loads, open(sys.argv[1])):
@@ -204,7 +204,7 @@ test_daemon_two_agents_and_200_jobs_at_once() {
 	    agent = name.split("-")[0] + "."
 	    if count != 2 or [path for job, path in where if job.startswith(agent)] != [own]:
 	        sys.exit(print(name, own, count, where) or 1)
-	sys.exit(len(cgroups) != 200 and (print(len(cgroups), "cgroups") or 1))
+	sys.exit(len(cgroups) != int(sys.argv[3]) and (print(len(cgroups), "cgroups") or 1))
 	END
 }
 

@@ -30,7 +30,7 @@ recorded_by_job() {
 }
 
 test_daemon_killed_a_hundred_times() {
-	local kills=${KILLS:-100} i
+	local kills=$LOAD i
 	policy_feed
 	config <<-END
 	limits: { jobs: 64 }

@@ -14,6 +14,8 @@ PYTHON=/usr/bin/python3
 [ -x $PYTHON ] || PYTHON=$(command -v python3)
 # By how much longer everything may take here than on a real CPU: vmtest says so where it emulates one.
 export SLOW=${SLOW:-1}
+# How much of its load a heavy case carries here, in percent. Names of cases tell the whole.
+export LOAD=${LOAD:-100}
 CGROUP2=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
 
 # Addresses: 198.51.100.0/24 and 2001:db8:a::/48 are services a policy may allow, 203.0.113.0/24
