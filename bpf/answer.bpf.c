@@ -19,6 +19,8 @@ int dns_record_at(__u32 slot);
 #define NS_PER_S	1000000000ULL
 /* A TTL above a day is somebody's mistake; RFC 8767 advises no more than a week. */
 #define TTL_MAX_S	86400U
+/* How long a question waits on when another resolver has answered it. */
+#define QUESTION_SETTLED_NS	(2 * NS_PER_S)
 
 /* Does this IPv4 address, in host order, name something that no DNS answer should open? */
 static __always_inline int v4_unlearnable(__u32 addr, int private_allowed)
@@ -154,6 +156,36 @@ static __always_inline int question_take(struct scratch *scratch, struct __sk_bu
 	return 0;
 }
 
+/*
+ * Some ask all their resolvers at once (musl), and listen no more once one has answered. What the
+ * others were asked would stay in the table for a minute; but their answers may be under way on
+ * another CPU, and be read first. After any other code than these two the next answer may count.
+ */
+static __always_inline void question_settle(struct scratch *scratch,
+					    const struct socket_state *state)
+{
+	struct policy_settings *settings = policy_settings_of(&scratch->job);
+	void *table = bpf_map_lookup_elem(&questions, &scratch->job.job);
+	__u32 rcode = scratch->dns.flags & DNS_MASK_RCODE, asked = state->resolvers_asked;
+	__u64 end = bpf_ktime_get_boot_ns() + QUESTION_SETTLED_NS;
+
+	if (!settings || !table || !(asked & (asked - 1)))
+		return;
+	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN)
+		return;
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < RESOLVERS_MAX; i++) {
+		struct question *question;
+
+		if (!(asked >> i & 1))
+			continue;
+		__builtin_memcpy(scratch->question_key.server, settings->resolvers[i], ADDR_LEN);
+		question = bpf_map_lookup_elem(table, &scratch->question_key);
+		if (question && question->expires_ns > end)
+			question->expires_ns = end;
+	}
+}
+
 GLOBAL int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 {
 	struct job_slot *job = job_slot_of();
@@ -173,6 +205,7 @@ GLOBAL int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 	dns_name_reverse(&scratch->dns, &scratch->key);
 	if (question_take(scratch, skb))
 		return 0;
+	question_settle(scratch, state);
 	scratch->learned.name_hash = scratch->dns.asked_hash;
 	scratch->learned.name = scratch->key;
 	scratch->learned.pad = 0;

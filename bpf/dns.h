@@ -3,7 +3,7 @@
  * Reading DNS messages (RFC 1035, 6891): one question, and the addresses of its answer. Pure: no
  * map, no helper, no allocation, so the same lines run in the kernel, in unit tests against ldns,
  * and under the fuzzer. Whoever includes it may define seams first. The kernel makes of the first
- * three functions of their own, which its verifier walks once, whoever calls them how often:
+ * three functions of their own, which its verifier walks once, however often they are called:
  *   DNS_NAME_MORE(message)             reads a block of a name: dns_name_more()
  *   DNS_KEY_MORE(message, key, from)   reverses a block of a name: dns_key_more()
  *   DNS_RECORD(message)                reads a record: dns_record_step()
@@ -38,6 +38,8 @@ _Static_assert(DNS_NAME_STEPS % DNS_NAME_BLOCK == 0, "the last block is whole");
 #define DNS_FLAG_RESPONSE	0x8000
 #define DNS_MASK_OPCODE		0x7800
 #define DNS_MASK_RCODE		0x000f
+#define DNS_RCODE_NOERROR	0
+#define DNS_RCODE_NXDOMAIN	3
 
 #ifndef DNS_INLINE
 #define DNS_INLINE static inline __attribute__((always_inline, unused))
@@ -113,7 +115,9 @@ DNS_INLINE __u8 dns_label_byte(__u32 byte)
 
 /*
  * One step of reading a name: one byte of it, or one compression pointer. Returns 1 to go on, 0 at
- * the name's end, -1 if it is no name or longer than RFC 1035 allows.
+ * the name's end, -1 if it is no name or longer than RFC 1035 allows. The walk's state is volatile,
+ * in memory and not in registers: a verifier that tells its values apart would walk every
+ * combination of them at every step.
  */
 DNS_INLINE int dns_name_step(struct dns_message *message, volatile struct dns_walk *walk)
 {
@@ -157,11 +161,7 @@ DNS_INLINE int dns_name_step(struct dns_message *message, volatile struct dns_wa
 	return 1;
 }
 
-/*
- * The next steps of the name under way. Returns 1 to go on, 0 at its end, -1 if it cannot be read.
- * The walk's state is kept in memory, and not in registers: a verifier that tells its values apart
- * would walk every combination of them at every step.
- */
+/* The next steps of the name under way. Returns as dns_name_step() does. */
 DNS_INLINE int dns_name_more(struct dns_message *message)
 {
 	for (int step = 0; step < DNS_NAME_BLOCK; step++) {

@@ -305,6 +305,57 @@ Test(answer, to_each_of_two_questions_under_one_id_counts)
 	cr_expect_eq(learned_count(&world), 2);
 }
 
+/* Questions whose answers may take their time: those that are settled expire in two seconds. */
+static unsigned int questions_waiting(struct world *world)
+{
+	int fd = table_fd(world->guard, world->job, TABLE_QUESTIONS);
+	uint64_t soon = boot_ns_now() + 10 * NS_PER_S;
+	struct question_key key, *before = NULL;
+	struct question question;
+	unsigned int count = 0;
+
+	for (; !bpf_map_get_next_key(fd, before, &key); before = &key)
+		count += !bpf_map_lookup_elem(fd, &key, &question) && question.expires_ns > soon;
+	return count;
+}
+
+/* Musl asks all its resolvers at once, and listens no more once one has answered. */
+Test(answer, settles_what_was_asked_of_other_resolvers_too)
+{
+	static const struct {
+		uint8_t rcode;
+		unsigned int waiting;	/* the question for AAAA always, and other sockets' */
+	} rows[] = { { 2, 2 }, { 0, 1 }, { 5, 2 }, { 3, 1 } };
+	_cleanup_world_ struct world world;
+	struct made v4 = {}, v6 = {};
+	int far;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	far = server_outside(AF_INET, SOCK_DGRAM, RESOLVER_FAR, DNS_PORT);
+	made_question(&v4, ID, NAME, DNS_A);
+	made_question(&v6, ID, NAME, DNS_AAAA);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_close_ int fd = socket_job(&world, AF_INET, SOCK_DGRAM);
+		unsigned int before = questions_waiting(&world);
+		struct made message = {}, late = {};
+
+		cr_assert_eq(send_to(fd, v4.bytes, v4.len, RESOLVER_FAR, DNS_PORT), 0);
+		cr_assert_eq(send_to(fd, v6.bytes, v6.len, RESOLVER_FAR, DNS_PORT), 0);
+		ask(&world, fd, ID, NAME);
+		cr_expect_eq(questions_waiting(&world), before + 3);
+		made_answer(&message, ID, NAME, DNS_A, 0);
+		message.bytes[3] |= rows[i].rcode;
+		answer(&world, world.resolver, fd, &message);
+		cr_expect_eq(questions_waiting(&world), before + rows[i].waiting, "rcode %u",
+			     rows[i].rcode);
+		/* Who reads the other resolver's answer first must be able to use it. */
+		one_address(&late);
+		answer(&world, far, fd, &late);
+		cr_expect_eq(learned_count(&world), 1, "rcode %u", rows[i].rcode);
+		learned_clear(&world);
+	}
+}
+
 Test(answer, from_another_server_or_port_is_not_heard)
 {
 	_cleanup_world_ struct world world;
