@@ -9,7 +9,7 @@
 #define SCAN_BLOCK	8
 
 /* Goes on with `verdict` (0: nothing matched yet) over a block of rules, or to the run's end. */
-GLOBAL __u64 rules_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port,
+GLOBAL __u64 block_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_port,
 			__u64 verdict)
 {
 	__u32 protocol = protocol_port >> 16, port = protocol_port & 0xffff;
@@ -62,7 +62,7 @@ GLOBAL __u64 run_scan(__u32 policy, __u32 first, __u32 count, __u32 protocol_por
 	for (__u32 at = 0; at < RUN_MAX; at += SCAN_BLOCK) {
 		if (at >= count)
 			break;
-		verdict = rules_scan(policy, first + at, count - at, protocol_port, verdict);
+		verdict = block_scan(policy, first + at, count - at, protocol_port, verdict);
 		if (scan_is_over(verdict))
 			break;
 	}

@@ -18,7 +18,7 @@
  */
 #define GLOBAL __weak __noinline
 
-/* Functions of their own, in dns.bpf.c. */
+/* Functions of their own, in dns.bpf.c. The only key that they write is the slot's. */
 int dns_name_block(__u32 slot);
 int dns_key_block(__u32 slot, __u32 from);
 #define DNS_NAME_MORE(message) dns_name_block((message)->slot)

@@ -83,12 +83,13 @@ GLOBAL int dns_stream_message(struct __sk_buff *skb, __u32 direction, __u32 reso
 		*(struct copy_block *)(scratch->dns.bytes + i * COPY_BLOCK) =
 			*(const struct copy_block *)(stream->bytes + i * COPY_BLOCK);
 	}
-	dns_packet_read(skb, slot);
 	/* A question longer than the buffer was cut: unreadable. */
 	scratch->dns.len = length;
 	if (stream->length > DNS_MESSAGE_MAX && direction == DIRECTION_OUT)
 		scratch->dns.len = 0;
-	if (direction == DIRECTION_OUT)
+	if (dns_packet_read(skb, slot))
+		verdict = 0;
+	else if (direction == DIRECTION_OUT)
 		verdict = dns_question_judge(skb, slot, resolver);
 	else
 		dns_answer_take(skb, slot);

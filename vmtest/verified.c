@@ -16,7 +16,7 @@
 #include "guard/internal.h"
 #include "buildfence.skel.h"
 
-/* BPF_LOG_STATS of the kernel's bpf_verifier.h: the closing line alone. */
+/* BPF_LOG_STATS of the kernel's bpf_verifier.h: why a program is refused, and the statistics. */
 #define LOG_STATS	4
 #define LOG_BYTES	(1U << 20)
 

@@ -229,7 +229,7 @@ Test(verdict, a_policy_that_is_not_loaded_allows_nothing)
 		 &(struct verdict_case){ OUT, TCP, "127.0.0.1", 80, PASSES, 0, false });
 }
 
-/* As many port rules as one address may have; a scan takes them a block at a time. */
+/* Nearly as many port rules as one address may have: a scan takes them in blocks, the last short. */
 Test(verdict, each_of_many_port_rules_counts)
 {
 	struct verdict_case row = { .direction = OUT, .protocol = TCP, .addr = "198.51.100.7" };
@@ -239,8 +239,9 @@ Test(verdict, each_of_many_port_rules_counts)
 	size_t size;
 	FILE *out = open_memstream(&yaml, &size);
 
-	/* The neighbours' rules stand beside these in the table. */
-	fputs("allow:\n  - tcp://198.51.100.6:1-65535\n  - tcp://198.51.100.8:1-65535\n", out);
+	/* The neighbours' rules stand beside these in the table; the third allows what is denied. */
+	fputs("allow:\n  - tcp://198.51.100.6:1-65535\n  - tcp://198.51.100.8:1-65535\n"
+	      "  - tcp://198.51.100.7:2000-2001\n", out);
 	for (port = 0; port < allowed; port++)
 		fprintf(out, "  - tcp://198.51.100.7:%u\n", 3000 + 2 * port);
 	fputs("deny:\n", out);
@@ -255,12 +256,12 @@ Test(verdict, each_of_many_port_rules_counts)
 		case_run(&trial, MODE_ENFORCE, &row);
 	row.reason = REASON_DENIED_BY_RULE;
 	for (row.port = 2000; row.port < 2000 + 2 * denied; row.port += 2) {
-		row.rule = 3 + allowed + (row.port - 2000) / 2;
+		row.rule = 4 + allowed + (row.port - 2000) / 2;
 		row.expected = row.port == 2000;
 		case_run(&trial, MODE_ENFORCE, &row);
 	}
 	case_run(&trial, MODE_ENFORCE, &(struct verdict_case){ OUT, TCP, "198.51.100.7", 4000,
-		 REASON_PORT, 4 + allowed + denied, true });
+		 REASON_PORT, 5 + allowed + denied, true });
 	case_run(&trial, MODE_ENFORCE, &(struct verdict_case){ OUT, TCP, "198.51.100.7", 4001,
 		 REASON_PORT, 0, false });
 }

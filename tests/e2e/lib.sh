@@ -87,9 +87,10 @@ refused_at_once() {
 	fail "try $try took $(cat "$CASE/out") s: $*"
 }
 
+# What the outside has seen so far does not count any more.
+seen_anew() { CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1)); }
 # What the outside saw since the case began, or since seen_anew. Lines:
 # "udp SOURCE.PORT > DESTINATION.PORT LENGTH TEXT".
-seen_anew() { CASE_SNIFFED=$(($(wc -l <"$WORLD/sniffed") + 1)); }
 seen() {
 	outside_settle || fail "the sniffer does not answer"
 	tail -n "+$CASE_SNIFFED" "$WORLD/sniffed" | grep -v ' mark-' | grep -E -- "$1"
