@@ -204,6 +204,15 @@ test_daemon_only_one_with_one_state() {
 	daemon_answers || fail "the first one does not answer any more"
 }
 
+# One that was killed holds its lock until the kernel is done with it.
+test_daemon_waits_for_one_that_is_dying() {
+	mkdir state
+	flock state/lock sleep 1 &
+	wait_until 5 test -e state/lock
+	daemon_with_feed
+	daemon_answers || fail "it does not answer"
+}
+
 # Of all jobs, in one file: no job may read it. A collector gets a group, by the folder or by the file.
 test_daemon_records_are_for_root_and_a_group_that_it_is_given() {
 	RECORDS=$CASE/log/records.ndjson

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -246,16 +245,6 @@ static int state_open(struct daemon *daemon)
 	return daemon->policies_fd < 0 ? daemon->policies_fd : 0;
 }
 
-/* Of two daemons with the same pins each would take the other's jobs. The kernel ends the lock. */
-static int lock_take(struct daemon *daemon)
-{
-	daemon->lock_fd = openat(daemon->state_fd, "lock",
-				 O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (daemon->lock_fd < 0)
-		return -errno;
-	return flock(daemon->lock_fd, LOCK_EX | LOCK_NB) ? -errno : 0;
-}
-
 static int folders_prepare(struct daemon *daemon)
 {
 	const struct config *config = daemon->config;
@@ -265,13 +254,14 @@ static int folders_prepare(struct daemon *daemon)
 		log_error("cannot use the folder %s: %s", config->state, strerror(-error));
 		return error;
 	}
-	error = lock_take(daemon);
-	if (error == -EWOULDBLOCK)
+	/* Of two daemons with the same pins each would take the other's jobs. */
+	daemon->lock_fd = store_lock(daemon->state_fd);
+	if (daemon->lock_fd == -EWOULDBLOCK)
 		log_error("another buildfence daemon runs with the state folder %s", config->state);
-	else if (error)
-		log_error("cannot lock %s/lock: %s", config->state, strerror(-error));
-	if (error)
-		return error;
+	else if (daemon->lock_fd < 0)
+		log_error("cannot lock %s/lock: %s", config->state, strerror(-daemon->lock_fd));
+	if (daemon->lock_fd < 0)
+		return daemon->lock_fd;
 	error = home_open(config->cgroup, &daemon->home);
 	if (error) {
 		log_error("cannot open %s: %s", config->cgroup ? config->cgroup :

@@ -7,9 +7,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
+
+/* The kernel gives back a dying daemon's memory and maps first, and its lock behind them. */
+#define LOCK_PATIENCE_MS	3000
+#define LOCK_PAUSE_NS		(20 * 1000 * 1000)
 
 int store_folder_open(int parent_fd, const char *name)
 {
@@ -19,6 +25,23 @@ int store_folder_open(int parent_fd, const char *name)
 		return -errno;
 	fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int store_lock(int folder_fd)
+{
+	int64_t end_ms = clock_ms(CLOCK_MONOTONIC) + LOCK_PATIENCE_MS;
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	_cleanup_close_ int fd = openat(folder_fd, "lock",
+					O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	while (flock(fd, LOCK_EX | LOCK_NB)) {
+		if (errno != EWOULDBLOCK || clock_ms(CLOCK_MONOTONIC) >= end_ms)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return TAKE_FD(fd);
 }
 
 int store_write(int folder_fd, const char *name, const json_t *object)

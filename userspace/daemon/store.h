@@ -14,6 +14,13 @@ static inline void json_cleanup(json_t **json)
 /* Makes and opens a folder below `parent_fd`. Returns a descriptor or -errno. */
 int store_folder_open(int parent_fd, const char *name);
 
+/*
+ * Takes the folder for this process, until it closes the descriptor or is gone. One that was just
+ * killed may still be dying, so this can take three seconds. Returns the descriptor, -EWOULDBLOCK
+ * while another process has the folder, or another -errno.
+ */
+int store_lock(int folder_fd);
+
 /* Puts `object` in the place of the file `name`. Returns 0 or -errno; then the old one stays. */
 int store_write(int folder_fd, const char *name, const json_t *object);
 
