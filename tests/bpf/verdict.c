@@ -229,7 +229,7 @@ Test(verdict, a_policy_that_is_not_loaded_allows_nothing)
 		 &(struct verdict_case){ OUT, TCP, "127.0.0.1", 80, PASSES, 0, false });
 }
 
-/* Nearly as many port rules as one address may have: a scan takes them in blocks, the last short. */
+/* Nearly as many port rules as an address may have: a scan takes them in blocks, the last short. */
 Test(verdict, each_of_many_port_rules_counts)
 {
 	struct verdict_case row = { .direction = OUT, .protocol = TCP, .addr = "198.51.100.7" };
@@ -239,7 +239,7 @@ Test(verdict, each_of_many_port_rules_counts)
 	size_t size;
 	FILE *out = open_memstream(&yaml, &size);
 
-	/* The neighbours' rules stand beside these in the table; the third allows what is denied. */
+	/* The neighbours' rules stand beside these in the table; the third allows a denied port. */
 	fputs("allow:\n  - tcp://198.51.100.6:1-65535\n  - tcp://198.51.100.8:1-65535\n"
 	      "  - tcp://198.51.100.7:2000-2001\n", out);
 	for (port = 0; port < allowed; port++)
