@@ -164,15 +164,20 @@ static __always_inline int question_take(struct scratch *scratch, struct __sk_bu
 static __always_inline void question_settle(struct scratch *scratch,
 					    const struct socket_state *state)
 {
-	struct policy_settings *settings = policy_settings_of(&scratch->job);
-	void *table = bpf_map_lookup_elem(&questions, &scratch->job.job);
 	__u32 rcode = scratch->dns.flags & DNS_MASK_RCODE, asked = state->resolvers_asked;
-	__u64 end = bpf_ktime_get_boot_ns() + QUESTION_SETTLED_NS;
+	struct policy_settings *settings;
+	void *table;
+	__u64 end;
 
-	if (!settings || !table || !(asked & (asked - 1)))
+	/* Most ask one resolver. */
+	if (!(asked & (asked - 1)) ||
+	    (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN))
 		return;
-	if (rcode != DNS_RCODE_NOERROR && rcode != DNS_RCODE_NXDOMAIN)
+	settings = policy_settings_of(&scratch->job);
+	table = bpf_map_lookup_elem(&questions, &scratch->job.job);
+	if (!settings || !table)
 		return;
+	end = bpf_ktime_get_boot_ns() + QUESTION_SETTLED_NS;
 #pragma clang loop unroll(disable)
 	for (int i = 0; i < RESOLVERS_MAX; i++) {
 		struct question *question;
