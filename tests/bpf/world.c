@@ -271,20 +271,14 @@ bool learned_find(struct world *world, const char *addr, struct learned *ret_lea
 	return false;
 }
 
-unsigned int table_count(struct world *world, enum job_table table)
-{
-	int fd = world->guard->jobs[world->job].tables[table];
-	uint8_t key[64], *before = NULL;
-	unsigned int count = 0;
-
-	for (; !bpf_map_get_next_key(fd, before, key); before = key)
-		count++;
-	return count;
-}
-
 unsigned int learned_count(struct world *world)
 {
-	return table_count(world, TABLE_LEARNED);
+	struct learned_key key, *before = NULL;
+	unsigned int count = 0;
+
+	for (; !bpf_map_get_next_key(learned_fd(world), before, &key); before = &key)
+		count++;
+	return count;
 }
 
 void learned_clear(struct world *world)

@@ -67,8 +67,6 @@ void answer(struct world *world, int from, int fd, const struct made *message);
 /* Takes one entry of the learned addresses; false: there is none. */
 bool learned_find(struct world *world, const char *addr, struct learned *ret_learned);
 unsigned int learned_count(struct world *world);
-/* Entries of any of the job's tables. */
-unsigned int table_count(struct world *world, enum job_table table);
 void learned_clear(struct world *world);
 
 #endif

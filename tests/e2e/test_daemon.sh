@@ -207,8 +207,8 @@ test_daemon_only_one_with_one_state() {
 # One that was killed holds its lock until the kernel is done with it.
 test_daemon_waits_for_one_that_is_dying() {
 	mkdir state
-	flock state/lock sleep 1 &
-	wait_until 5 test -e state/lock
+	flock state/lock sh -c 'touch held; sleep 2' &
+	wait_until 5 test -e held || fail "nobody holds the lock"
 	daemon_with_feed
 	daemon_answers || fail "it does not answer"
 }
