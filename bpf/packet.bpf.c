@@ -12,13 +12,14 @@
 #include "dns.bpf.h"
 
 #define TCP_LISTEN	10
+#define LOOPBACK_IFINDEX	1	/* include/net/flow.h: in every network namespace */
 
 /* What packet_judge_out() returns for a packet to resolver i, beside 0 and 1. */
 #define JUDGED_DNS(resolver)	(0x100 | (resolver))
 
 /* Bits of the judges' flow word above FLOW_WORD(). */
 #define WORD_FAMILY6	(1ULL << 32)
-#define WORD_UNREAD	(1ULL << 33)	/* headers that no ordinary socket sends */
+#define WORD_UNREAD	(1ULL << 33)	/* headers, or a way out, that no ordinary socket takes */
 #define WORD_RESOLVER	(1ULL << 34)	/* the packet comes from where only resolvers answer */
 #define WORD_SOURCE_PORT(port)	((__u64)(port) << 40)
 #define SOURCE_PORT(word)	((__u16)((word) >> 40))
@@ -203,10 +204,20 @@ static __always_inline int packet_was_judged(struct socket_state *state,
 {
 	__u16 heard = packet->protocol == IPPROTO_TCP ? packet->sport : packet->dport;
 
-	return flow_was_judged(state, job, DIRECTION_OUT, packet->dst, packet->dport,
-			       packet->protocol) ||
-	       (packet->dport != DNS_PORT &&
-		flow_was_judged(state, job, DIRECTION_IN, packet->dst, heard, packet->protocol));
+	if (flow_was_judged(state, job, DIRECTION_OUT, packet->dst, packet->dport,
+			    packet->protocol))
+		return 1;
+	/* Of a resolver's answer: what it is asked is judged anew each time. */
+	if (packet->dport == DNS_PORT || addr_is_docker_dns(packet->dst))
+		return 0;
+	return flow_was_judged(state, job, DIRECTION_IN, packet->dst, heard, packet->protocol);
+}
+
+/* To this machine by name, but on a link: whoever is there reads it. A socket can choose so. */
+static __always_inline int leaves_as_loopback(const struct __sk_buff *skb,
+					      const struct packet *packet)
+{
+	return skb->ifindex > LOOPBACK_IFINDEX && addr_is_loopback(packet->dst);
 }
 
 SEC("cgroup_skb/egress")
@@ -224,6 +235,8 @@ int guard_egress(struct __sk_buff *skb)
 		word |= WORD_UNREAD;
 	else if (packet.control)
 		return 1;
+	if (leaves_as_loopback(skb, &packet))
+		word |= WORD_UNREAD;
 	if (packet.family == 6)
 		word |= WORD_FAMILY6;
 	if (packet.sport == DNS_PORT || addr_is_docker_dns(packet.src))
