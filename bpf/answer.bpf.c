@@ -202,7 +202,8 @@ GLOBAL int dns_answer_take(struct __sk_buff *skb, __u32 slot)
 		return 0;
 	sk = bpf_sk_fullsock(sk);
 	state = sk ? bpf_sk_storage_get(&sockets, sk, 0, 0) : NULL;
-	if (!state)
+	/* Where it is, is not known of one that was accepted: that is no place to learn for. */
+	if (!state || !state->netns)
 		return 0;
 	scratch->job = *job;
 	if (dns_head_read(&scratch->dns) || !(scratch->dns.flags & DNS_FLAG_RESPONSE))

@@ -75,7 +75,7 @@ static __always_inline int destination_judge(struct bpf_sock_addr *ctx, const st
 	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state) {
 		refusal_count_lost(job, VERDICT(ACTION_DENY, REASON_NOT_ALLOWED, 0, 0));
-		return 0;
+		return job->mode == MODE_AUDIT;
 	}
 	/*
 	 * A datagram socket's connect() sends nothing: getaddrinfo() calls it on every address it

@@ -42,7 +42,7 @@ int guard_sock_create(struct bpf_sock *sk)
 	state = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state) {
 		refusal_count_lost(job, attempt.verdict);
-		return 0;
+		return job->mode == MODE_AUDIT;
 	}
 	state->netns = bpf_get_netns_cookie(sk);
 	state_process_set(state);
