@@ -241,6 +241,46 @@ Test(compile, more_port_rules_than_a_run_holds_are_refused_and_the_entry_is_name
 		  message);
 }
 
+struct builtin_limit_case {
+	enum rule_list list;
+	unsigned int fit;	/* entries that are not too many */
+};
+
+/* Of the cloud's host, three port rules are built in; a wider entry's come on top. */
+ParameterizedTestParameters(compile, what_is_built_in_counts_as_port_rules_too)
+{
+	static struct builtin_limit_case cases[] = {
+		{ LIST_ALLOW, RUN_MAX - 3 },
+		{ LIST_DENY, RUN_MAX - 3 },
+		{ LIST_EXPECTED, RUN_MAX - 3 },
+	};
+
+	return cr_make_param_array(struct builtin_limit_case, cases, ARRAY_SIZE(cases));
+}
+
+ParameterizedTest(struct builtin_limit_case *row, compile, what_is_built_in_counts_as_port_rules_too)
+{
+	_cleanup_policy_ struct policy *policy = policy_new(RUN_MAX);
+	_cleanup_free_ char *message = NULL;
+	_cleanup_image_ struct image *fits = NULL, *image = NULL;
+	struct diagnostics diag = {};
+	char text[64];
+	size_t len;
+
+	diag.out = open_memstream(&message, &len);
+	for (unsigned int i = 0; i < row->fit; i++) {
+		snprintf(text, sizeof(text), "tcp://0.0.0.0/0:%u", 1000 + 2 * i);
+		policy_text_add(policy, row->list, text);
+	}
+	fits = compiled(policy, NULL);
+	policy_text_add(policy, row->list, "tcp://0.0.0.0/0:1");
+	cr_expect_eq(policy_compile(policy, NULL, NOW, &diag, &image), -E2BIG);
+	fclose(diag.out);
+	cr_expect_eq(diag.errors, 1);
+	cr_expect(strstr(message, "'tcp://0.0.0.0/0:"), "%s", message);
+	cr_expect(strstr(message, "has more than 64"), "%s", message);
+}
+
 static bool keys_ascend(const struct image *image)
 {
 	for (size_t i = 1; i < image->name_count; i++) {

@@ -51,7 +51,7 @@ int compile_too_many(struct compiler *compiler, const struct rule *rule)
 {
 	diagnostics_error(compiler->diag, rule->source, rule->line, rule->column,
 			  "'%s' has more than %d port rules, counting those of the wider entries that "
-			  "cover it; join their ports into ranges",
+			  "cover it and what is built in; join their ports into ranges",
 			  rule->text, RUN_MAX);
 	return -E2BIG;
 }

@@ -146,6 +146,20 @@ static bool key_covers(const struct prefix_key *outer, const struct prefix_key *
 	return !mask || !((outer->addr[bytes] ^ inner->addr[bytes]) & mask);
 }
 
+/*
+ * The rule to name where a group has too many: its last, or, where all of it is built in, the last
+ * of the wider entry. What is built in is never too much by itself.
+ */
+static const struct rule *group_rule(const struct compiler *compiler, const struct net *group,
+				     size_t group_count, const struct rule_run *inherited)
+{
+	const struct run_pool *pool = &compiler->pool;
+
+	if (group[group_count - 1].rule)
+		return group[group_count - 1].rule;
+	return &compiler->policy->rules[pool->rules[inherited->first + inherited->count - 1].rule - 1];
+}
+
 static int entry_build(struct compiler *compiler, const struct net *group, size_t group_count,
 		       struct port_rule *own, const struct rule_run *inherited,
 		       struct prefix_entry *ret_entry)
@@ -155,9 +169,8 @@ static int entry_build(struct compiler *compiler, const struct net *group, size_
 	for (size_t i = 0; i < group_count; i++)
 		own[i] = group[i].port_rule;
 	r = run_build(&compiler->pool, own, group_count, inherited, &ret_entry->rule.run);
-	/* What is built in stands first and is not too much by itself: the last one has a rule. */
 	if (r == -E2BIG)
-		return compile_too_many(compiler, group[group_count - 1].rule);
+		return compile_too_many(compiler, group_rule(compiler, group, group_count, inherited));
 	ret_entry->key = group->key;
 	return r;
 }
