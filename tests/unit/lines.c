@@ -139,6 +139,18 @@ Test(lines, a_rule_that_decided_shows_with_its_place)
 	}
 }
 
+/* No rule has: the address was learned longer ago than its answer, and the policy, let it count. */
+Test(lines, an_address_that_has_expired_is_told_from_a_rule)
+{
+	struct event event = event_made("feed.example", REASON_EXPIRED, HOOK_CONNECT);
+	char line[1024];
+
+	event.refusal.rule = 0;
+	line_read(&event, false, line);
+	cr_expect(strstr(line, "  its DNS answer has expired; ask again before connecting, or raise "
+			       "`min_ttl`\n"), "%s", line);
+}
+
 Test(lines, repeats_audit_and_rules_show)
 {
 	struct rule rule = { .label = (char *)"no paste\n", .source = (char *)"job.yaml",

@@ -145,7 +145,10 @@ static int need_set_entry(const struct record *record, struct need *need)
 	if (need->target.protocol == 0)
 		need->remark = "its protocol has no scheme, so this opens every protocol and port";
 	if (!strcmp(record->reason, "expired"))
-		need->remark = "the rule that allowed it has expired";
+		need->remark = *record_text(record->json, "NetworkRuleName") ?
+			       "the rule that allowed it has expired" :
+			       "its DNS answer had expired: the program should ask again, or "
+			       "`min_ttl` be longer";
 	need->kind = record->inbound ? NEED_INBOUND : NEED_ALLOW;
 	need->asked = record->asked;
 	return 0;

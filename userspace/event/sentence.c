@@ -183,12 +183,23 @@ static void entry_add(const struct event *event, struct text *out)
 			    ", which opens every protocol and port");
 }
 
+/* An address outlived its DNS answer; with a number, its rule outlived its last day. */
+static bool address_has_expired(const struct event *event)
+{
+	return event->refusal.reason == REASON_EXPIRED && !event->refusal.rule && !event->rule;
+}
+
 void sentence_why(const struct event *event, struct text *out)
 {
 	unsigned int reason = event->refusal.reason;
 
 	if (reason >= REASON_COUNT) {
 		text_printf(out, "%s", reason_name(reason));
+		return;
+	}
+	if (address_has_expired(event)) {
+		text_printf(out, "its DNS answer has expired; ask again before connecting, or raise "
+				 "`min_ttl`");
 		return;
 	}
 	if (reason == REASON_NOT_ALLOWED && event->kept_apart)
