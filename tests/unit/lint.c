@@ -51,6 +51,8 @@ Test(lint, a_doubtful_entry_gets_one_warning_at_its_place)
 		{ "http://168.63.129.16", "2:5: warning: 'http://168.63.129.16': does nothing: 'metadata: deny' decides" },
 		{ "udp://192.0.2.53:53", "2:5: warning: 'udp://192.0.2.53:53': never matches: port 53 is DNS" },
 		{ "tcp://a.example:53", "2:5: warning: 'tcp://a.example:53': never matches: port 53 is DNS" },
+		{ "http://localhost:8080", "2:5: warning: 'http://localhost:8080': does nothing: 'loopback: allow' decides" },
+		{ "\"2001:db8::7:443\"", "2:5: warning: '2001:db8::7:443': names an address that ends in ':443'; for a port write \"[2001:db8::7]:443\", for the address \"[2001:db8::7:443]\"" },
 		{ "https://0.0.0.0/0", "2:5: warning: 'https://0.0.0.0/0': a very wide prefix: /0" },
 		{ "https://64.0.0.0/7", "2:5: warning: 'https://64.0.0.0/7': a very wide prefix: /7" },
 		{ "https://[2000::]/3", "2:5: warning: 'https://[2000::]/3': a very wide prefix: /3" },
@@ -104,7 +106,8 @@ Test(lint, an_ordinary_entry_gets_none)
 	static const char *const entries[] = {
 		"https://a.example", "https://a.example/", "https://*.feeds.contoso.example",
 		"tcp://10.0.0.0/8:5432", "tcp://192.168.0.0/16:443", "tcp://[fd00::]/8:443",
-		"tcp://[2001:db8::]/32:443", "udp://192.0.2.1:123", "any://192.0.2.0/24",
+		"tcp://[2001:db8::]/32:443", "tcp://[2001:db8:1::]/96:443", "'[2001:db8::7:443]'",
+		"\"2001:db8::7\"", "\"2001:db8::7:a\"", "udp://192.0.2.1:123", "any://192.0.2.0/24",
 		"tcp://192.0.2.1:50-60", "{ to: a.example, expires: 2026-12-31 }",
 		"https://myaccount.blob.core.windows.net", "https://*.myaccount.blob.core.windows.net",
 		"https://download.agent.dev.azure.com", "https://*.agent.dev.azure.com",

@@ -151,6 +151,13 @@ Test(read, each_error_says_its_place_and_what_was_meant)
 		{ "allow:\n  - { to: a, expires: 31.1.2027 }", "2:23: '31.1.2027' is not a day" },
 		{ "allow:\n  - { to: a, expires: 2027-1-031 }", "2:23: '2027-1-031' is not a day" },
 		{ "allow:\n  - { to: a, expires: 2027-00-10 }", "2:23: '2027-00-10' is not a day" },
+		{ "allow:\n  - { to: a, expires: 2027-01-1- }", "2:23: '2027-01-1-' is not a day" },
+		{ "allow:\n  - { to: a, expires: 2027-01-311 }", "2:23: '2027-01-311' is not a day" },
+		{ "allow:\n  - { to: a, expires: 2027 }", "2:23: '2027' is not a day" },
+		{ "allow:\n  - { to: a, expires: 1969-12-31 }", "2:23: '1969-12-31' is not a day" },
+		{ "organization: x\ndeny:\n  - { to: a, if: organisation }", "3:18: 'if: organisation' has no value, which would leave a deny out" },
+		{ "values: { a: [x, y] }\nallow: [ '{a}{a}{a}{a}{a}{a}{a}{a}:0' ]", "2:10: 'xxxxxxxx:0': '0' is not a port" },
+		{ "values: { a: [x, y] }\nallow: [ '{a}{a}{a}{a}{a}{a}{a}{a}{a}' ]", "2:10: '{a}{a}{a}{a}{a}{a}{a}{a}{a}': an entry with more than 8" },
 		{ "allow:\n  - { to: a, tls: on }", "2:19: tls is 'off', not 'on'" },
 		{ "tls: check", "1:6: 'tls: check' is not built yet" },
 		{ "metadata: yes", "1:11: expected 'allow' or 'deny', not 'yes'" },
@@ -268,6 +275,19 @@ Test(read, a_value_that_no_entry_uses_is_a_warning)
 	cr_expect_eq(got.result, 0);
 	cr_expect_str_eq(got.messages,
 			 "job.yaml:1:21: warning: no entry has a placeholder {valut}\n");
+}
+
+Test(read, an_entry_left_out_for_a_word_without_a_value_is_a_warning)
+{
+	_cleanup_loaded_ struct loaded got = policy_load_text(
+		"organization: contoso\nallow:\n  - a.example\n"
+		"  - { to: b.example, if: organisation }\n"
+		"  - { to: c.example, if: organization }\n");
+
+	cr_assert_eq(got.result, 0, "%s", got.messages);
+	cr_expect_eq(got.policy->rule_count, 2);
+	cr_expect_str_eq(got.messages, "job.yaml:4:26: warning: 'if: organisation' has no value: "
+				       "the entry is left out\n");
 }
 
 Test(read, without_file_preset_or_target_the_policy_is_azure_devops)

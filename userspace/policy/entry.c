@@ -19,6 +19,9 @@ struct entry {
 	time_t expires;
 };
 
+/* Each may have many values, and an entry is repeated for every combination. */
+#define PLACEHOLDERS_MAX	8
+
 static bool is_word_byte(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
@@ -91,6 +94,7 @@ static int rule_add(struct reading *reading, const struct entry *entry, const ch
 
 	if (target_parse(text, entry->list, &target, message)) {
 		entry_report(reading, entry, text, message);
+		reading->entry_failed = true;
 		return 0;
 	}
 	if (policy->rule_count == RULES_MAX) {
@@ -118,8 +122,8 @@ static bool word_is_declared(const struct reading *reading, const char *word)
 	return !reading->is_preset || node_get(reading->placeholders, word);
 }
 
-/* Fills the first {word} with each of its values, then the next, until none is left. */
-static int entry_expand(struct reading *reading, const struct entry *entry, const char *text)
+/* Fills the first {word} with each of its values, then the next; until the first error. */
+static int entry_fill(struct reading *reading, const struct entry *entry, const char *text)
 {
 	size_t before = strcspn(text, "{}"), word_len;
 	_cleanup_free_ char *word = NULL;
@@ -159,11 +163,25 @@ static int entry_expand(struct reading *reading, const struct entry *entry, cons
 		if (asprintf(&filled, "%.*s%s%s", (int)before, text, value,
 			     text + before + word_len + 2) < 0)
 			return -ENOMEM;
-		r = entry_expand(reading, entry, filled);
-		if (r || reading->is_full)
+		r = entry_fill(reading, entry, filled);
+		if (r || reading->is_full || reading->entry_failed)
 			return r;
 	}
 	return 0;
+}
+
+static int entry_expand(struct reading *reading, const struct entry *entry, const char *text)
+{
+	unsigned int braces = 0;
+
+	for (const char *c = text; *c; c++)
+		braces += *c == '{';
+	if (braces > PLACEHOLDERS_MAX) {
+		entry_report(reading, entry, text, "an entry with more than 8 placeholders");
+		return 0;
+	}
+	reading->entry_failed = false;
+	return entry_fill(reading, entry, text);
 }
 
 int entry_add_text(struct reading *reading, const char *text)
@@ -179,7 +197,11 @@ static bool expires_parse(const char *text, time_t *ret_expires)
 	struct tm day = {}, counted;
 	time_t start;
 
-	if (strspn(text, "0123456789-") != 10 || strlen(text) != 10 ||
+	for (size_t i = 0; i < strlen("2027-01-31"); i++) {
+		if (i == 4 || i == 7 ? text[i] != '-' : text[i] < '0' || text[i] > '9')
+			return false;
+	}
+	if (text[strlen("2027-01-31")] ||
 	    sscanf(text, "%4d-%2d-%2d", &day.tm_year, &day.tm_mon, &day.tm_mday) != 3)
 		return false;
 	day.tm_year -= 1900;
@@ -187,8 +209,7 @@ static bool expires_parse(const char *text, time_t *ret_expires)
 	/* timegm() takes February 30 for March 2, and writes so. */
 	counted = day;
 	start = timegm(&counted);
-	if (counted.tm_mon != day.tm_mon || counted.tm_mday != day.tm_mday || text[4] != '-' ||
-	    text[7] != '-')
+	if (counted.tm_mon != day.tm_mon || counted.tm_mday != day.tm_mday || start < 0)
 		return false;
 	*ret_expires = start + 24 * 60 * 60;
 	return true;
@@ -204,8 +225,12 @@ static void expires_read(const struct reading *reading, const struct node *node,
 			    "'%.40s' is not a day; write it as in 2027-01-31", text);
 }
 
-/* `if: word`. Writes *ret_skip when the word has no value. */
-static void condition_read(struct reading *reading, const struct node *node, bool *ret_skip)
+/*
+ * `if: word`. Writes *ret_skip when the word has no value: so in a preset, which says what words it
+ * has. A policy gives its own values, so there it is a slip, and one that opens what a deny closes.
+ */
+static void condition_read(struct reading *reading, enum rule_list list, const struct node *node,
+			   bool *ret_skip)
 {
 	const char *word = node_text(&reading->document, node, "a placeholder's name");
 
@@ -216,6 +241,16 @@ static void condition_read(struct reading *reading, const struct node *node, boo
 			    "'if: %.60s': this name is not listed under 'placeholders'",
 			    word);
 	*ret_skip = !value_get(&reading->values, word, 0);
+	if (!*ret_skip || reading->is_preset)
+		return;
+	if (list == LIST_DENY)
+		node_report(&reading->document, node,
+			    "'if: %.60s' has no value, which would leave a deny out; add it under "
+			    "'values', or take 'if' away", word);
+	else
+		diagnostics_warning(reading->document.diag, reading->document.source, node->line,
+				    node->column,
+				    "'if: %.60s' has no value: the entry is left out", word);
 }
 
 static int entry_read_map(struct reading *reading, enum rule_list list, const struct node *map)
@@ -240,7 +275,7 @@ static int entry_read_map(struct reading *reading, enum rule_list list, const st
 		} else if (!strcmp(key->text, "tls")) {
 			tls_check(reading, value);
 		} else if (!strcmp(key->text, "if")) {
-			condition_read(reading, value, &skip);
+			condition_read(reading, list, value, &skip);
 		} else {
 			node_report_key(&reading->document, key, keys, ARRAY_SIZE(keys),
 					"; an entry has to, name, reason, expires, tls, if");

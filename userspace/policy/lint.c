@@ -2,6 +2,7 @@
 /* What can be said of one rule alone: see lint.h. */
 #include "lint.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -72,8 +73,11 @@ static void lint_width(const struct rule *rule, struct diagnostics *diag)
 		{ .kind = TARGET_PREFIX, .addr = { 0xfc }, .prefix_bits = 7 },
 		{ .kind = TARGET_PREFIX, .addr = { 0xfe, 0x80 }, .prefix_bits = 10 },
 	};
+	static const struct target all_v4 = {
+		.kind = TARGET_PREFIX, .addr = V4(0, 0, 0, 0), .prefix_bits = 96,
+	};
 	const struct target *target = &rule->target;
-	bool v4 = target->prefix_bits >= 96;
+	bool v4 = target_host_covers(&all_v4, target);
 
 	if (target->kind != TARGET_PREFIX ||
 	    target->prefix_bits >= (v4 ? WIDE_V4_BITS : WIDE_V6_BITS))
@@ -108,7 +112,8 @@ static void lint_builtin(const struct policy *policy, const struct rule *rule,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(loopback); i++) {
-		if (target_host_covers(&loopback[i], &rule->target))
+		if (target_host_covers(&loopback[i], &rule->target) ||
+		    (!i && target_is_localhost(&rule->target)))
 			rule_warn(diag, rule, "does nothing: 'loopback: %s' decides about loopback",
 				  policy->loopback_allowed ? "allow" : "deny");
 	}
@@ -118,6 +123,27 @@ static void lint_builtin(const struct policy *policy, const struct rule *rule,
 				  "does nothing: 'metadata: %s' decides about cloud metadata",
 				  policy->metadata_allowed ? "allow" : "deny");
 	}
+}
+
+/*
+ * "2001:db8::7:443" is one address. Was a port meant? Then what stands in front of the last colon
+ * is an address too.
+ */
+static void lint_port_like(const struct rule *rule, struct diagnostics *diag)
+{
+	const char *colon = strrchr(rule->text, ':');
+	char front[INET6_ADDRSTRLEN] = {};
+	struct in6_addr addr;
+
+	if (rule->target.kind != TARGET_PREFIX || !colon || strchr(rule->text, '[') ||
+	    strchr(rule->text, '/') || strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+	    (size_t)(colon - rule->text) >= sizeof(front))
+		return;
+	memcpy(front, rule->text, (size_t)(colon - rule->text));
+	if (inet_pton(AF_INET6, front, &addr) == 1)
+		rule_warn(diag, rule,
+			  "names an address that ends in ':%s'; for a port write \"[%s]:%s\", for the address \"[%s]\"",
+			  colon + 1, front, colon + 1, rule->text);
 }
 
 static void lint_dns_port(const struct rule *rule, struct diagnostics *diag)
@@ -143,6 +169,7 @@ int policy_lint(const struct policy *policy, time_t now, struct diagnostics *dia
 
 		lint_expiry(rule, now, diag);
 		lint_path(rule, diag);
+		lint_port_like(rule, diag);
 		if (denied[i] || (rule->list != LIST_ALLOW && rule->list != LIST_INBOUND))
 			continue;
 		lint_width(rule, diag);

@@ -180,6 +180,11 @@ static int address_parse(struct target_parser *parser, bool *ret_is_address)
 		return 0;
 	*ret_is_address = true;
 	parser->rest = start + len;
+	/* Is "2001:db8::7:443" one with a port? RFC 3986, 3.2.2, has brackets tell. */
+	if (v6 && !bracket && parser->scheme && !at_prefix_len(parser))
+		return target_refuse(parser->error,
+				     "behind a scheme an IPv6 address stands in brackets, as in %s://[2001:db8::7]:443",
+				     parser->scheme->name);
 	if (at_prefix_len(parser))
 		r = prefix_len_parse(parser, v4);
 	if (r)

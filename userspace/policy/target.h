@@ -34,4 +34,7 @@ bool target_host_covers(const struct target *outer, const struct target *inner);
 /* The same for hosts, protocol and ports together. */
 bool target_covers(const struct target *outer, const struct target *inner);
 
+/* Is it "localhost", which no resolver is asked for? */
+bool target_is_localhost(const struct target *target);
+
 #endif

@@ -116,6 +116,12 @@ bool target_host_covers(const struct target *outer, const struct target *inner)
 	return outer->kind == TARGET_NAME ? name_covers(outer, inner) : prefix_covers(outer, inner);
 }
 
+bool target_is_localhost(const struct target *target)
+{
+	return target->kind == TARGET_NAME && target->match == NAME_EXACT &&
+	       !strcmp(target->name, "localhost");
+}
+
 bool target_covers(const struct target *outer, const struct target *inner)
 {
 	return (!outer->protocol || outer->protocol == inner->protocol) &&
