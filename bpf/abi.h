@@ -38,6 +38,12 @@
 #define REACHED_MAX	4096
 #define FOLDS_MAX	4096
 
+/*
+ * Bytes that a wildcard's star may stand for in a DNS question. Long enough for any real host, and
+ * it halves what one question below an allowed wildcard can carry.
+ */
+#define STAR_MAX_LEN	128
+
 /* What decided: the value of `mode` in job_slot. Zero is the closed one. */
 enum guard_mode {
 	MODE_ENFORCE = 0,

@@ -9,11 +9,6 @@
 
 /* Resolvers give up after 5 to 30 seconds; an answer that comes later is not learned from. */
 #define QUESTION_LIFETIME_NS	(60ULL * 1000000000ULL)
-/*
- * What a wildcard's star may stand for, at most. Long enough for any real host, and it halves what
- * one question below an allowed wildcard can carry.
- */
-#define STAR_MAX_LEN		128
 
 static __always_inline struct socket_state *question_socket(struct __sk_buff *skb)
 {

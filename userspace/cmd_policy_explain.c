@@ -52,6 +52,7 @@ struct answer {
 	struct query query;
 	struct explanation question;	/* only for a name */
 	struct explanation flow;
+	const char *search;		/* the search domain that opens the name; NULL: none */
 	bool allowed;
 };
 
@@ -98,6 +99,7 @@ static bool answer_parse(const char *text, struct answer *ret_answer)
 {
 	bool inbound = !strncmp(text, INBOUND_PREFIX, strlen(INBOUND_PREFIX));
 	struct answer answer = { .text = text, .list = inbound ? LIST_INBOUND : LIST_ALLOW };
+	static const uint8_t loopback[ADDR_LEN] = { [10] = 0xff, 0xff, 127, 0, 0, 1 };
 	const struct target *target = &answer.target;
 	const char *objection;
 	char error[256];
@@ -121,6 +123,12 @@ static bool answer_parse(const char *text, struct answer *ret_answer)
 	};
 	memcpy(answer.query.name, target->name, NAME_LEN);
 	memcpy(answer.query.addr, target->addr, ADDR_LEN);
+	/* From /etc/hosts: no resolver is asked. */
+	if (target_is_localhost(target)) {
+		answer.query.by_name = false;
+		answer.query.has_addr = true;
+		memcpy(answer.query.addr, loopback, ADDR_LEN);
+	}
 	*ret_answer = answer;
 	return true;
 }
@@ -138,6 +146,31 @@ static bool is_resolver(const struct policy *policy, const struct machine_dns *d
 	return false;
 }
 
+/* Resolvers try a name below each search domain in turn: what opens a name opens those too. */
+static void answer_search(struct answer *answer, const struct policy *policy,
+			  const struct machine_dns *dns, time_t now)
+{
+	size_t len = strlen(answer->query.name);
+
+	for (unsigned int i = 0; !answer->allowed && i < dns->search_count; i++) {
+		size_t domain_len = strlen(dns->search[i]);
+		struct answer shorter = *answer;
+
+		if (len < domain_len + 2 || answer->query.name[len - domain_len - 1] != '.' ||
+		    strcmp(answer->query.name + len - domain_len, dns->search[i]))
+			continue;
+		shorter.query.name[len - domain_len - 1] = '\0';
+		explain_flow(policy, &shorter.query, now, &shorter.flow);
+		explain_question(policy, shorter.query.name, now, &shorter.question);
+		if (!shorter.flow.allowed || !shorter.question.allowed)
+			continue;
+		answer->flow = shorter.flow;
+		answer->question = shorter.question;
+		answer->search = dns->search[i];
+		answer->allowed = true;
+	}
+}
+
 static void answer_find(struct answer *answer, const struct policy *policy,
 			const struct machine_dns *dns, time_t now)
 {
@@ -149,6 +182,8 @@ static void answer_find(struct answer *answer, const struct policy *policy,
 		return;
 	explain_question(policy, answer->query.name, now, &answer->question);
 	answer->allowed &= answer->question.allowed;
+	if (answer->question.reason == REASON_DNS_NAME && !answer->question.rule)
+		answer_search(answer, policy, dns, now);
 }
 
 /* What a person can do about a refusal; false: add an entry. */
@@ -218,7 +253,7 @@ static void near_print(const struct explanation *explanation)
 	}
 }
 
-static void answer_print(const struct answer *answer)
+static void answer_print(const struct answer *answer, const struct policy *policy)
 {
 	_cleanup_free_ char *text = escape_string(answer->text, TEXT_MAX);
 	char ports[PORTS_TEXT_LEN], entry[TARGET_TEXT_LEN];
@@ -229,8 +264,14 @@ static void answer_print(const struct answer *answer)
 	if (answer->query.by_name)
 		verdict_print("DNS", &answer->question);
 	verdict_print(ports, &answer->flow);
+	if (answer->search)
+		printf("  as %.*s, by the search domain %s in " RESOLV_CONF "\n",
+		       (int)(strlen(answer->query.name) - strlen(answer->search) - 1),
+		       answer->query.name, answer->search);
 	if (answer->allowed)
 		return;
+	if (policy->mode == MODE_AUDIT)
+		printf("  `mode: audit` records it, and lets it pass\n");
 	near_print(answer->flow.allowed ? &answer->question : &answer->flow);
 	advice = answer_advice(answer, entry);
 	printf("  %s", advice);
@@ -283,7 +324,7 @@ static int targets_explain(const struct arguments *arguments, const struct polic
 		if (!answer.allowed && status == EXIT_SUCCESS)
 			status = EXIT_DENIED;
 		if (!json)
-			answer_print(&answer);
+			answer_print(&answer, policy);
 		else if (json_array_append_new(json, answer_json(&answer)))
 			status = EXIT_FAILURE;
 	}

@@ -78,9 +78,12 @@ test_search_domains_do_not_end_the_search() {
 	policy_names
 	printf 'nameserver %s\nsearch corp.example lan.example\noptions ndots:2\n' $DNS4 >"$WORLD/resolv.conf"
 	guarded -- bash -c "$JOB tcp feed 8080 && $(fetch https://feed.example/)"
-	printf 'nameserver %s\n' $DNS4 >"$WORLD/resolv.conf"
 	status_is 0
 	prints "hello from feed.example"
+	unguarded "$BUILDFENCE" policy explain "$CASE/policy.yaml" https://feed.example.corp.example
+	printf 'nameserver %s\n' $DNS4 >"$WORLD/resolv.conf"
+	status_is 0
+	prints "as feed.example, by the search domain corp.example"
 }
 
 test_a_resolver_made_by_hand_is_learned_from_too() {

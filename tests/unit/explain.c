@@ -95,6 +95,42 @@ Test(explain, agrees_with_the_compiled_image_on_generated_policies)
 	cr_expect_gt(seen[REASON_COUNT], 20000, "allowed: %u times", seen[REASON_COUNT]);
 }
 
+/* As tests/bpf/question.c has it of the kernel. */
+Test(explain, a_star_stands_for_no_more_than_the_kernel_lets_pass)
+{
+	static const struct {
+		const char *rule, *end;
+		unsigned int most;	/* letters in front of `end` */
+	} rows[] = {
+		{ "*.feeds.example", ".feeds.example", STAR_MAX_LEN - 1 },
+		{ "*feeds.example", "feeds.example", STAR_MAX_LEN - 1 },
+		{ "*.example", ".feeds.example", STAR_MAX_LEN - 1 - strlen("feeds.") },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_policy_ struct policy *policy = policy_new(2);
+		struct explanation explanation;
+		char name[NAME_LEN];
+
+		policy_text_add(policy, LIST_ALLOW, rows[i].rule);
+		for (unsigned int more = 0; more < 2; more++) {
+			memset(name, 'a', rows[i].most + more);
+			strcpy(name + rows[i].most + more, rows[i].end);
+			explain_question(policy, name, NOW, &explanation);
+			cr_expect_eq(explanation.allowed, !more, "%s: %s", rows[i].rule, name);
+			cr_expect(explanation.allowed || explanation.reason == REASON_DNS_NAME);
+			cr_expect(explanation.rule && explanation.rule->id == 1);
+		}
+		/* A name of its own leaves less to the star. */
+		policy_text_add(policy, LIST_ALLOW, "aaaa.feeds.example");
+		memcpy(name + rows[i].most + 1 - strlen("aaaa"), "aaaa", strlen("aaaa"));
+		if (rows[i].end[0] == '.')
+			name[rows[i].most - strlen("aaaa")] = '.';
+		explain_question(policy, name, NOW, &explanation);
+		cr_expect_eq(explanation.allowed, rows[i].end[0] == '.', "%s", name);
+	}
+}
+
 Test(explain, names_the_rules_that_nearly_allowed_what_was_refused)
 {
 	static const struct {

@@ -402,7 +402,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
  * jobs that have it still. Returns 0 or -ENOMEM, and nothing has changed.
  */
 static int successor_make(struct policies *policies, struct loaded *from, uint32_t number,
-			  struct loaded **ret_to)
+			  time_t compiled, struct loaded **ret_to)
 {
 	struct loaded *to = calloc(1, sizeof(*to));
 	struct policy *names = NULL;
@@ -411,7 +411,7 @@ static int successor_make(struct policies *policies, struct loaded *from, uint32
 	if (to)
 		*to = (struct loaded){
 			.source = strdup(from->source), .number = number,
-			.compiled = time(NULL), .named = from->named,
+			.compiled = compiled, .named = from->named,
 		};
 	if (to && to->source)
 		error = description_read(policies->folder_fd, from->number, &names);
@@ -436,19 +436,21 @@ static void loaded_refresh(struct policies *policies, struct loaded *loaded,
 	struct diagnostics diag = { .out = stderr };
 	struct loaded *to = NULL;
 	uint32_t number = 0;
+	/* Before it is compiled: a day that ends meanwhile is not missed. */
+	time_t now = time(NULL);
 	int error = image_make(policies, loaded->policy, &diag, &image);
 
 	if (!error)
 		error = number_get(policies, loaded->policy, image, &number);
 	if (!error && number != loaded->number)
-		error = successor_make(policies, loaded, number, &to);
+		error = successor_make(policies, loaded, number, now, &to);
 	if (error) {
 		log_error("%s: cannot compile the policy again: %s; it stays as it was",
 			  loaded->source, strerror(-error));
 		number_retire(policies, number);
 		return;
 	}
-	loaded->compiled = time(NULL);
+	loaded->compiled = now;
 	if (to)
 		loaded_replace(policies, loaded, to, moved, context);
 }

@@ -363,16 +363,51 @@ static const struct rule *question_allow(const struct subject *subject)
 	return best;
 }
 
+/* How much of a name's end, with the dot in front of it, a pattern gives; 0: it is another name. */
+static size_t target_name_bytes(const struct target *target, const char *name)
+{
+	struct target below = *target;
+
+	/* The bytes in front of a name with rules of its own are the star's of a wider pattern. */
+	below.match = target->match == NAME_EXACT ? NAME_BELOW : target->match;
+	if (!*target->name || !(target_covers_name(target, name) || target_covers_name(&below, name)))
+		return 0;
+	return strlen(target->name) + (target->match != NAME_SUFFIX);
+}
+
+/* Is more left to a star than it may stand for, whichever of the rules' names is the longest? */
+static bool star_is_too_long(const struct subject *subject)
+{
+	size_t given = 0;
+
+	for (size_t i = 0; i < subject->policy->rule_count; i++) {
+		const struct rule *rule = &subject->policy->rules[i];
+		bool gone = rule->expires && rule->expires <= subject->now &&
+			    rule->list != LIST_ALLOW;
+		size_t bytes = target_name_bytes(&rule->target, subject->name);
+
+		if (rule->target.kind == TARGET_NAME && rule->list != LIST_INBOUND && !gone &&
+		    bytes > given)
+			given = bytes;
+	}
+	return strlen(subject->name) + 1 - given > STAR_MAX_LEN;
+}
+
 void explain_question(const struct policy *policy, const char *name, time_t now,
 		      struct explanation *ret)
 {
 	const struct subject subject = { .policy = policy, .now = now, .name = name };
 	struct query query = { .by_name = true };
+	bool too_long = star_is_too_long(&subject);
 
 	*ret = (struct explanation){ .rule = question_allow(&subject) };
-	ret->allowed = ret->rule;
+	ret->allowed = ret->rule && !too_long;
 	if (ret->allowed)
 		return;
+	if (ret->rule) {
+		ret->reason = REASON_DNS_NAME;
+		return;
+	}
 	ret->reason = REASON_DENIED_BY_RULE;
 	ret->rule = rule_find(&subject, ACTION_DENY, NULL);
 	if (!ret->rule) {
@@ -383,6 +418,10 @@ void explain_question(const struct policy *policy, const char *name, time_t now,
 	if (!ret->rule) {
 		ret->rule = rule_find(&subject, ACTION_EXPIRED, NULL);
 		ret->reason = ret->rule ? REASON_EXPIRED : REASON_DNS_NAME;
+	}
+	if (ret->rule && too_long) {
+		ret->reason = REASON_DNS_NAME;
+		ret->expected = false;
 	}
 	text_copy(query.name, sizeof(query.name), name);
 	explain_near(policy, &query, ret);
