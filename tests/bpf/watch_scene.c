@@ -65,6 +65,10 @@ void identity_seen(pid_t worker, const struct identity *identity, void *context)
 
 	scene->identities++;
 	scene->identity_of = worker;
+	if (!identity) {
+		snprintf(scene->job, sizeof(scene->job), "unread");
+		return;
+	}
 	snprintf(scene->job, sizeof(scene->job), "%s", identity->job ? identity->job : "-");
 	snprintf(scene->pair, sizeof(scene->pair), "%s",
 		 identity->pairs[0] ? identity->pairs[0] : "-");

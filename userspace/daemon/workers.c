@@ -82,6 +82,15 @@ static void identity_known(pid_t pid, const struct identity *identity, void *con
 
 	if (!job)
 		return;
+	if (!identity) {
+		/* Without its kind it is not asked for again, by a reload or the next daemon. */
+		free(TAKE_PTR(job->kind));
+		error = job_record_write(daemon->jobs_fd, job);
+		if (error)
+			log_error("job '%s': cannot write down that it has no name: %s", job->name,
+				  strerror(-error));
+		return;
+	}
 	policy = config_policy_choose(daemon->config, first_known(job->agent, identity->agent),
 				      first_known(job->pool, identity->pool), identity->project,
 				      identity->definition);
@@ -173,6 +182,8 @@ void workers_begin(struct daemon *daemon, struct watch *watch)
 
 	daemon->watch = watch;
 	if (watch) {
+		/* What it reported alone, the search finds. */
+		watch_stop(before);
 		jobs_visit(daemon->jobs, identity_await, daemon);
 		/* First children that a killed predecessor held are read before they go on. */
 		workers_read(daemon);
@@ -180,6 +191,6 @@ void workers_begin(struct daemon *daemon, struct watch *watch)
 		if (watch_scan(watch, worker_take, daemon))
 			daemon->worker_waits = true;
 	}
-	/* Last: whom it still holds goes on then, and has a job by now. */
+	/* Without another one, whom it holds goes on then. */
 	workers_drop(daemon, before);
 }

@@ -102,6 +102,7 @@ static bool identity_tell(struct watch_call *call, struct awaiting *awaiting, pi
 		log_error("process %d, the first child of worker %d, cannot be read: %s; its job "
 			  "has no name and keeps its pool's policy", pid, worker, strerror(-error));
 		watch_worker_remove(call->watch, worker);
+		call->identity(worker, NULL, call->context);
 		return true;
 	}
 	if (error)

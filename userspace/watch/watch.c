@@ -185,13 +185,21 @@ int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_
 	return watch_open_sized(kinds, count, 0, ret_watch);
 }
 
+void watch_stop(struct watch *watch)
+{
+	if (!watch)
+		return;
+	exec_bpf__detach(watch->skeleton);
+	watch->stopped = true;
+}
+
 void watch_close(struct watch *watch)
 {
 	if (!watch)
 		return;
 	while (watch->awaiting)
 		watch_worker_remove(watch, watch->awaiting->pid);
-	if (watch->ring) {
+	if (watch->ring && !watch->stopped) {
 		exec_bpf__detach(watch->skeleton);
 		ring_buffer__consume(watch->ring);
 	}

@@ -53,7 +53,8 @@ typedef bool (*worker_fn)(const struct worker *worker, void *context);
 
 /*
  * Called once for each worker that was added, when it is known what it works on. `identity` is
- * valid during the call, which may call watch_worker_add() and watch_worker_remove().
+ * valid during the call, which may call watch_worker_add() and watch_worker_remove(). NULL: its
+ * first child could not be read, and it must not be asked for again.
  */
 typedef void (*identity_fn)(pid_t worker, const struct identity *identity, void *context);
 
@@ -73,6 +74,13 @@ int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_
 
 /* NULL is fine. Nothing of the watch stays in the kernel; who waits to be reported goes on. */
 void watch_close(struct watch *watch);
+
+/*
+ * Nothing more is reported, and nobody held, by this watch, which is to be closed; and whom it
+ * holds, its end does not let go. That is for another watch, which was open before: to its reports,
+ * and its next watch_scan(), all of them belong. NULL is fine.
+ */
+void watch_stop(struct watch *watch);
 
 /* Readable when watch_read() has something to do. Belongs to the watch. */
 int watch_fd(const struct watch *watch);
