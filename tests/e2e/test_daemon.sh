@@ -118,6 +118,45 @@ test_daemon_cgroups_are_guarded_when_they_appear() {
 	recorded Reason=not-allowed "CgroupPath=*/unit-a"
 }
 
+guard_of_unit_a() {
+	config <<-END
+	guard:
+	  - { cgroup: "${CASE_CGROUP#"$CGROUP2"}/unit-a", policy: $CASE/$1.yaml, name: agents }
+	  - { cgroup: "${CASE_CGROUP#"$CGROUP2"}/unit-*", policy: $CASE/policy.yaml, name: others }
+	END
+}
+unit_a_has() { ctl jobs | grep -q "^agents:.*/unit-a .*$1"; }
+
+# A list that names another policy means those that are guarded already, too: also one of which no record
+# is left, which is a job of the list again then, and not somebody's that was attached.
+test_daemon_cgroups_of_the_list_have_the_policy_that_it_names() {
+	policy_feed
+	printf 'version: 1\nallow: [ "tcp://%s:8080" ]\n' "$EVIL4" >"$CASE/second.yaml"
+	guard_of_unit_a policy
+	daemon_start
+	records_are
+	mkdir "$CASE_CGROUP/unit-a"
+	ctl status --cgroup "$CASE_CGROUP/unit-a" >/dev/null || fail "not guarded"
+	! inside "$CASE_CGROUP/unit-a" $JOB tcp $EVIL4 8080 2>/dev/null || fail "it reached $EVIL4"
+	guard_of_unit_a second
+	ctl reload || fail "the reload failed"
+	inside "$CASE_CGROUP/unit-a" $JOB tcp $EVIL4 8080 || fail "it has its old policy"
+	says "/unit-a is guarded with another policy now, '$CASE/second.yaml'"
+	# Restarted without its records, with the first policy again.
+	daemon_kill KILL
+	rm "$CASE"/state/jobs/*.json
+	guard_of_unit_a policy
+	daemon_start
+	! inside "$CASE_CGROUP/unit-a" $JOB tcp $EVIL4 8080 2>/dev/null || fail "it keeps the policy that it had"
+	unit_a_has policy || fail "it is no job of the list: $(ctl jobs)"
+	# It is kept by the next, which finds the record.
+	daemon_kill KILL
+	daemon_start
+	unit_a_has policy || fail "its record is lost: $(ctl jobs)"
+	rmdir "$CASE_CGROUP/unit-a"
+	wait_until 10 records_of_jobs_are_empty || fail "it does not end"
+}
+
 # What an agent's log has to say when its unit was not let start.
 test_daemon_status_says_why_a_cgroup_is_not_guarded() {
 	policy_feed

@@ -77,17 +77,28 @@ void guarded_free(struct guarded *guarded)
 }
 
 /* Says what is new only: a scan comes every few seconds. */
-static void complain(struct guarded *guarded, const char *path, const char *error)
+static void complain(struct guarded *guarded, const char *path, const char *what,
+		     const char *error)
 {
 	char *complaint;
 
-	if (asprintf(&complaint, "%s is not guarded: %s", path,
-		     error ? error : "out of memory") < 0)
+	if (asprintf(&complaint, "%s %s: %s", path, what, error ? error : "out of memory") < 0)
 		return;
 	if (!guarded->complaint || strcmp(guarded->complaint, complaint))
 		log_error("%s", complaint);
 	free(guarded->complaint);
 	guarded->complaint = complaint;
+}
+
+/* An earlier entry of the list may name the cgroup too. */
+static bool entry_is_first(const struct guarded *guarded, const struct guarded_cgroup *entry,
+			   const char *path)
+{
+	const struct guarded_cgroup *first = guarded->config->guarded;
+
+	while (first != entry && !config_guard_match(first, path))
+		first++;
+	return first == entry;
 }
 
 static void cgroup_guard(struct guarded *guarded, const struct guarded_cgroup *entry,
@@ -97,16 +108,24 @@ static void cgroup_guard(struct guarded *guarded, const struct guarded_cgroup *e
 	_cleanup_free_ char *name = NULL, *why = NULL;
 	int error;
 
-	if (holder && !strcmp(holder->cgroup, path))
-		return;
 	/* The path makes the name unique, and its end is the unit's name. */
-	if (asprintf(&name, "%s:%s", entry->name, path) < 0)
+	if (!entry_is_first(guarded, entry, path) ||
+	    asprintf(&name, "%s:%s", entry->name, path) < 0)
 		return;
+	if (holder && !strcmp(holder->cgroup, path)) {
+		error = jobs_guarded_renew(guarded->jobs, holder, name, entry->policy);
+		if (error > 0)
+			log_info("%s is guarded with another policy now, '%s'", path,
+				 entry->policy);
+		else if (error)
+			complain(guarded, path, "keeps its policy", strerror(-error));
+		return;
+	}
 	error = jobs_attach(guarded->jobs, JOB_GUARDED, name, path, entry->policy, &why);
 	if (!error)
 		log_info("%s is guarded, with the policy '%s'", path, entry->policy);
 	else if (error != -ENOENT)
-		complain(guarded, path, why);
+		complain(guarded, path, "is not guarded", why);
 }
 
 /* Length of a pattern's beginning that names one folder. */

@@ -62,6 +62,14 @@ int jobs_takeover(struct jobs *jobs);
 int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, const char *cgroup,
 		const char *policy_source, char **ret_error);
 
+/*
+ * The same for one that is guarded already by the configuration's list, or of which no record told:
+ * it has this policy from now on, and if it was not known, this name. What `attach` made, and
+ * workers' jobs, stay as they are. Returns 1 (it was changed), 0 or -errno.
+ */
+int jobs_guarded_renew(struct jobs *jobs, struct job *job, const char *name,
+		       const char *policy_source);
+
 /* Takes the guard off a cgroup. Returns 0, -ENOENT or -EPERM (a worker's ends by itself). */
 int jobs_detach(struct jobs *jobs, const char *name);
 

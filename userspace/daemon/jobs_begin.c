@@ -206,6 +206,31 @@ int jobs_attach(struct jobs *jobs, enum job_origin origin, const char *name, con
 	return 0;
 }
 
+int jobs_guarded_renew(struct jobs *jobs, struct job *job, const char *name,
+		       const char *policy_source)
+{
+	bool known = strcmp(job->policy_source, POLICY_UNKNOWN);
+	_cleanup_free_ char *copy = strdup(name);
+	struct diagnostics diag = { .out = stderr };
+	int error;
+
+	if (job->ended || job->origin == JOB_WORKER || (job->origin == JOB_ATTACHED && known) ||
+	    !strcmp(job->policy_source, policy_source))
+		return 0;
+	if (!copy)
+		return -ENOMEM;
+	error = job_policy_set(jobs, job, policy_source, &diag);
+	if (error)
+		return error;
+	job->origin = JOB_GUARDED;
+	if (!known && !job_by_name(jobs, name)) {
+		free(job->name);
+		job->name = TAKE_PTR(copy);
+	}
+	error = job_record_write(jobs->parts.folder_fd, job);
+	return error ? error : 1;
+}
+
 /* --- a worker --------------------------------------------------------------------------------- */
 
 /* An agent's name may come from a file of its user: it must not write lines of its own in a log. */

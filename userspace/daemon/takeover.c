@@ -61,7 +61,9 @@ static void record_read(struct takeover *takeover, const char *name)
 	if (error) {
 		log_error("the record %s of a job is not readable: %s; the job stays guarded", name,
 			  strerror(-error));
-		unlinkat(jobs->parts.folder_fd, name, 0);
+		/* One that could not be read now may be readable for the next. */
+		if (error == -EBADMSG)
+			unlinkat(jobs->parts.folder_fd, name, 0);
 		return;
 	}
 	if (job->number > jobs->parts.jobs_max || !takeover->found[job->number].job) {
