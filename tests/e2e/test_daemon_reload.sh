@@ -179,6 +179,27 @@ test_daemon_reload_is_not_needed_for_another_resolver() {
 	nothing_left
 }
 
+# The reload reads the new resolvers, and refuses a policy of attach's: the resolvers are not lost with it.
+test_daemon_reload_that_is_refused_keeps_no_old_resolver() {
+	daemon_with_feed
+	mkdir "$CASE_CGROUP/other"
+	cp "$CASE/policy.yaml" "$CASE/own.yaml"
+	ctl attach --job other --cgroup "$CASE_CGROUP/other" --policy "$CASE/own.yaml" || fail "cannot attach"
+	asks_new() { inside "$CASE_CGROUP/other" $JOB ask feed.example A $DNS6 >/dev/null 2>&1; }
+	! asks_new || fail "$DNS6 is asked already"
+	echo "alow: []" >>"$CASE/own.yaml"
+	# The daemon looks every second: nearly always it finds the change when it reloads, not before.
+	echo "nameserver $DNS6" >"$WORLD/resolv.conf"
+	! ctl reload >"$CASE/out" 2>&1 || fail "the bad policy was taken"
+	wait_until 5 asks_new
+	local status=$?
+	echo "nameserver $DNS4" >"$WORLD/resolv.conf"
+	[ $status = 0 ] || fail "the new resolver is not known: $(cat "$CASE/out")"
+	ctl detach --job other || fail "cannot detach"
+	rmdir "$CASE_CGROUP/other"
+	nothing_left
+}
+
 hash_of() { ctl jobs --json | jobs_lines | sed -n "s/.*\"name\": \"$1\".*\"policy_hash\": \"\([0-9a-f]*\)\".*/\1/p"; }
 same_policy() { [ -n "$(hash_of first)" ] && [ "$(hash_of first)" = "$(hash_of second)" ]; }
 

@@ -31,6 +31,7 @@ struct policies {
 	struct retired *retired;
 	size_t retired_count;
 	struct resolvers resolvers;
+	bool stale;			/* some were compiled with other resolvers than these */
 };
 
 /* --- one policy ------------------------------------------------------------------------------- */
@@ -384,7 +385,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	if (!changes)
 		return -ENOMEM;
 	count = 0;
-	resolvers_read(&policies->resolvers);
+	policies->stale |= resolvers_read(&policies->resolvers);
 	error = changes_read(policies, sources, diag, changes, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (error)
@@ -392,8 +393,10 @@ int policies_reload(struct policies *policies, const char *const *sources,
 		else
 			change_make(policies, &changes[i], moved, context);
 	}
-	if (!error)
+	if (!error) {
 		named_note(policies, sources);
+		policies->stale = false;
+	}
 	return error;
 }
 
@@ -429,8 +432,8 @@ static int successor_make(struct policies *policies, struct loaded *from, uint32
 }
 
 /* Compiles a policy again, as time and resolv.conf are now. Its old image is given back. */
-static void loaded_refresh(struct policies *policies, struct loaded *loaded,
-			   policy_moved_fn moved, void *context)
+static int loaded_refresh(struct policies *policies, struct loaded *loaded,
+			  policy_moved_fn moved, void *context)
 {
 	_cleanup_image_ struct image *image = NULL;
 	struct diagnostics diag = { .out = stderr };
@@ -445,14 +448,18 @@ static void loaded_refresh(struct policies *policies, struct loaded *loaded,
 	if (!error && number != loaded->number)
 		error = successor_make(policies, loaded, number, now, &to);
 	if (error) {
-		log_error("%s: cannot compile the policy again: %s; it stays as it was",
-			  loaded->source, strerror(-error));
+		if (!loaded->complained)
+			log_error("%s: cannot compile the policy again: %s; until it can, it stays "
+				  "as it was", loaded->source, strerror(-error));
+		loaded->complained = true;
 		number_retire(policies, number);
-		return;
+		return error;
 	}
+	loaded->complained = false;
 	loaded->compiled = now;
 	if (to)
 		loaded_replace(policies, loaded, to, moved, context);
+	return 0;
 }
 
 /* Has a rule's last day passed since the policy was compiled? */
@@ -485,15 +492,17 @@ static void retired_give_back(struct policies *policies)
 
 void policies_tick(struct policies *policies, policy_moved_fn moved, void *context)
 {
-	bool all = resolvers_read(&policies->resolvers);
+	bool all = resolvers_read(&policies->resolvers) || policies->stale;
 	time_t now = time(NULL);
 
+	policies->stale = false;
 	retired_give_back(policies);
 	/* From the end: an old policy that goes meanwhile has its place taken by the last. */
 	for (size_t i = policies->count; i-- > 0;) {
 		struct loaded *item = i < policies->count ? policies->items[i] : NULL;
 
-		if (item && !item->replaced && (all || rule_ended(item, now)))
-			loaded_refresh(policies, item, moved, context);
+		if (item && !item->replaced && (all || rule_ended(item, now)) &&
+		    loaded_refresh(policies, item, moved, context))
+			policies->stale |= all;
 	}
 }
