@@ -305,6 +305,25 @@ Test(daemon_state, the_last_record_that_is_whole_tells_its_uid)
 	}
 }
 
+/* As a power cut leaves it. Nobody would be guarded if the daemon did not start. */
+Test(daemon_state, a_long_end_without_a_newline_is_kept_and_begins_no_record)
+{
+	_cleanup_close_ int fd = openat(folder_fd, "records", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	const off_t zeros = 20000;
+	char path[96], uid[16] = "x", last = 0;
+	struct stat status;
+
+	dprintf(fd, "{\"EventOriginalUid\":\"a\"}\n");
+	cr_assert_eq(ftruncate(fd, 25 + zeros), 0);
+	snprintf(path, sizeof(path), "%s/records", folder);
+	cr_assert_eq(sink_ndjson_last_uid(path, uid, sizeof(uid)), 0);
+	cr_expect_str_eq(uid, "");
+	cr_assert_eq(fstat(fd, &status), 0);
+	cr_expect_eq(status.st_size, 25 + zeros + 1);
+	cr_expect_eq(pread(fd, &last, 1, 25 + zeros), 1);
+	cr_expect_eq(last, '\n');
+}
+
 Test(daemon_state, the_last_uid_is_found_behind_a_long_file)
 {
 	_cleanup_close_ int fd = openat(folder_fd, "records", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);

@@ -42,9 +42,14 @@ int sink_ndjson_last_uid(const char *path, char *ret_uid, size_t size)
 	if (length <= 0)
 		return length < 0 ? -errno : 0;
 	end = memrchr(tail, '\n', (size_t)length);
-	/* More without a newline than any record has: not ours to cut. */
+	/*
+	 * More without a newline than any record has, as a power cut leaves zeros: not ours to cut,
+	 * and no reason to guard nobody. What follows begins a line; one record may come twice.
+	 */
+	if (!end && start)
+		return pwrite(fd, "\n", 1, status.st_size) == 1 ? 0 : -errno;
 	if (!end)
-		return start ? -EBADMSG : ftruncate(fd, 0) ? -errno : 0;
+		return ftruncate(fd, 0) ? -errno : 0;
 	if (end + 1 < tail + length && ftruncate(fd, start + (end + 1 - tail)))
 		return -errno;
 	line = memrchr(tail, '\n', (size_t)(end - tail));
