@@ -237,3 +237,51 @@ test_daemon_root_whose_process_ended_may_change_nothing() {
 	grep -q '"ok": *false.*only' "$CASE/answer" || fail "it was answered: $(cat "$CASE/answer")"
 	nothing_left
 }
+
+# As many kinds of attempts as fit, of a process with as many threads as it takes to look for the one that
+# tried: the daemon describes them all, but not all at once.
+test_daemon_thousands_of_kinds_of_attempts_leave_others_their_turn() {
+	daemon_with_feed
+	cat >"$CASE/kinds.py" <<-'END'
+	import ctypes, os, socket, sys, threading, time
+	case, evil, kinds = os.environ["CASE"], sys.argv[1], int(sys.argv[2])
+	over = threading.Event()
+	for _ in range(300):
+	    threading.Thread(target=over.wait, daemon=True).start()
+	def attempts():
+	    ctypes.CDLL(None).prctl(15, b"last-of-many", 0, 0, 0)
+	    sock, count = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0
+	    while not os.path.exists(case + "/over"):
+	        for port in range(1, kinds + 1):
+	            try:
+	                sock.sendto(b"x", (evil, port))
+	            except PermissionError:
+	                count += 1
+	        open(case + "/began", "w")
+	        time.sleep(1)
+	    with open(case + "/refused", "w") as out:
+	        out.write(str(count))
+	thread = threading.Thread(target=attempts)
+	thread.start()
+	thread.join()
+	END
+	forge alpha "$PYTHON" "$CASE/kinds.py" "$EVIL4" $((40 * LOAD)) &
+	local job=$! begin took slowest=0 end
+	wait_until 30 test -e "$CASE/began" || fail "the job did not begin"
+	end=$((SECONDS + 6))
+	while [ $SECONDS -lt $end ]; do
+		begin=$EPOCHREALTIME
+		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
+		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
+		[ $took -le $slowest ] || slowest=$took
+		sleep 0.05
+	done
+	touch "$CASE/over"
+	wait $job
+	echo "# status took at most $slowest ms beside $(cat "$CASE/refused") attempts of $((40 * LOAD)) kinds"
+	[ $slowest -lt $((2500 * SLOW)) ] || fail "status took $slowest ms"
+	wait_until 60 no_jobs || fail "the job does not end"
+	nothing_left
+	count ForgeJobId=alpha EventResult=Failure
+	[ "$COUNT" = "$(cat "$CASE/refused")" ] || fail "$(cat "$CASE/refused") attempts, $COUNT recorded"
+}

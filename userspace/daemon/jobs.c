@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "daemon/policies.h"
@@ -14,6 +15,9 @@
 #include "event/enrich.h"
 #include "guard/guard.h"
 #include "guard/resetter.h"
+
+/* A twentieth of what the watchdog and half of what a tick wait for. */
+#define TURN_NS		(NS_PER_S / 2)
 
 int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
 {
@@ -140,6 +144,9 @@ int job_report(const struct guard_report *report, void *context)
 								 NULL;
 	int error = 0;
 
+	/* It stays where it is, in the kernel, and comes first the next time. */
+	if (jobs->turn_end_ns && clock_ns(CLOCK_MONOTONIC) > jobs->turn_end_ns)
+		return -EAGAIN;
 	if (!job) {
 		log_error("%" PRIu64 " refused attempts of a job that is not known (number %u)",
 			  report->count, refusal->job);
@@ -153,11 +160,22 @@ int job_report(const struct guard_report *report, void *context)
 	return error;
 }
 
+/*
+ * A job may be refused thousands of kinds of attempts a second, by as many threads as it likes, and
+ * each is described from /proc. Workers that wait stopped, and clients, have their turn in between.
+ */
+static void turn_begin(struct jobs *jobs)
+{
+	jobs->turn_end_ns = clock_ns(CLOCK_MONOTONIC) + TURN_NS;
+}
+
 void jobs_refusals_read(void *context)
 {
 	struct jobs *jobs = context;
 
+	turn_begin(jobs);
 	guard_refusals_read(jobs->parts.guard, job_report, jobs);
+	jobs->turn_end_ns = 0;
 }
 
 /* --- policies --------------------------------------------------------------------------------- */
@@ -294,10 +312,12 @@ void jobs_settle(struct jobs *jobs)
 
 void jobs_tick(struct jobs *jobs)
 {
-	int error = guard_folds_drain(jobs->parts.guard, job_report, jobs);
+	int error;
 
+	turn_begin(jobs);
+	error = guard_folds_drain(jobs->parts.guard, job_report, jobs);
 	/* Records that cannot be written were told of already, and wait. */
-	if (error && error != -ENOSPC)
+	if (error && error != -ENOSPC && error != -EAGAIN)
 		log_error("cannot read what was refused: %s", strerror(-error));
 	for (uint32_t i = 1; i <= jobs->parts.jobs_max; i++) {
 		struct job *job = jobs->by_number[i];
@@ -309,6 +329,7 @@ void jobs_tick(struct jobs *jobs)
 		job_shortages_look(jobs, job);
 	}
 	jobs_finish_ended(jobs);
+	jobs->turn_end_ns = 0;
 	/* What fails here fails again, and is told, where a job needs it. */
 	guard_jobs_prepare(jobs->parts.guard);
 }

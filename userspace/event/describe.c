@@ -14,7 +14,8 @@
 #include "base/proc.h"
 #include "event/mask.h"
 
-#define THREADS_READ	256
+/* Each costs some 10 us, of every attempt; pools of threads mostly share a name. */
+#define THREADS_READ	64
 /* Of the command line. */
 #define ARGUMENTS_MAX	4096
 
