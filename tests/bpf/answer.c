@@ -374,47 +374,6 @@ Test(answer, from_another_server_or_port_is_not_heard)
 	cr_expect_eq(learned_count(&world), 1);
 }
 
-/*
- * Two sockets of one address; the one that is connected to the resolver hears what the other one
- * asked for. That lets nothing be asked unjudged, at whichever port Docker's resolver listens.
- */
-Test(answer, that_another_socket_hears_opens_no_question)
-{
-	_cleanup_world_ struct world world;
-	struct made good = {}, bad = {}, message = {};
-	struct sockaddr_storage docker = address_of(AF_INET, RESOLVER_DOCKER, 33333);
-	struct sockaddr_storage own = address_of(AF_INET, "127.0.0.1", 4000);
-	_cleanup_close_ int asker = -1, hearer = -1, resolver = -1;
-	struct outcome outcome;
-	int one = 1;
-
-	world_open(&world, MODE_ENFORCE, rules);
-	resolver = server_outside(AF_INET, SOCK_DGRAM, RESOLVER_DOCKER, 33333);
-	hearer = socket_job(&world, AF_INET, SOCK_DGRAM);
-	cr_assert_eq(setsockopt(hearer, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
-	cr_assert_eq(bind(hearer, (void *)&own, address_len(&own)), 0);
-	cr_assert_eq(connect(hearer, (void *)&docker, address_len(&docker)), 0);
-	asker = socket_job(&world, AF_INET, SOCK_DGRAM);
-	cr_assert_eq(setsockopt(asker, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
-	cr_assert_eq(bind(asker, (void *)&own, address_len(&own)), 0);
-	made_question(&good, ID, NAME, DNS_A);
-	cr_assert_eq(send_to(asker, good.bytes, good.len, RESOLVER_DOCKER, 33333), 0);
-	cr_assert(hears(resolver, 1000));
-	cr_assert_gt(recv(resolver, message.bytes, sizeof(message.bytes), 0), 0);
-	message = (struct made){};
-	one_address(&message);
-	cr_assert_eq(send_to(resolver, message.bytes, message.len, "127.0.0.1", 4000), 0);
-	cr_assert(hears(hearer, 1000));
-	refusals_take(world.guard, world.job);
-	made_question(&bad, ID, "secret.evil.test", DNS_A);
-	cr_expect_eq(send(hearer, bad.bytes, bad.len, 0), -1);
-	cr_expect_eq(errno, EPERM);
-	cr_expect_not(hears(resolver, 100));
-	outcome = refusals_take(world.guard, world.job);
-	cr_expect_eq(outcome.refusals, 1);
-	cr_expect_eq(outcome.refusal.reason, REASON_DNS_NAME);
-}
-
 Test(answer, belongs_to_the_socket_that_asked)
 {
 	_cleanup_world_ struct world world;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* DNS questions in every odd form: only what a stub resolver sends, for a name that is allowed. */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "harness.h"
+#include "world.h"
 
 #define PASSES		REASON_COUNT
 #define QUERY		0x0100		/* recursion desired */
@@ -299,6 +300,48 @@ Test(question, of_any_length_is_judged_by_the_whole_name)
 		long_name(name, length, ".feeds.example");
 		name_run(&trial, MODE_ENFORCE, &row);
 	}
+}
+
+/*
+ * Two sockets of one address; the one that is connected to the resolver hears what the other one
+ * asked for. That lets nothing be asked unjudged, at whichever port Docker's resolver listens.
+ */
+Test(question, of_a_socket_that_heard_anothers_answer_is_judged)
+{
+	_cleanup_world_ struct world world;
+	struct made good = {}, bad = {}, message = {};
+	struct sockaddr_storage docker = address_of(AF_INET, RESOLVER_DOCKER, 33333);
+	struct sockaddr_storage own = address_of(AF_INET, "127.0.0.1", 4000);
+	_cleanup_close_ int asker = -1, hearer = -1, resolver = -1;
+	struct outcome outcome;
+	int one = 1;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	resolver = server_outside(AF_INET, SOCK_DGRAM, RESOLVER_DOCKER, 33333);
+	hearer = socket_job(&world, AF_INET, SOCK_DGRAM);
+	cr_assert_eq(setsockopt(hearer, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	cr_assert_eq(bind(hearer, (void *)&own, address_len(&own)), 0);
+	cr_assert_eq(connect(hearer, (void *)&docker, address_len(&docker)), 0);
+	asker = socket_job(&world, AF_INET, SOCK_DGRAM);
+	cr_assert_eq(setsockopt(asker, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	cr_assert_eq(bind(asker, (void *)&own, address_len(&own)), 0);
+	made_question(&good, 1, "dev.azure.com", DNS_A);
+	cr_assert_eq(send_to(asker, good.bytes, good.len, RESOLVER_DOCKER, 33333), 0);
+	cr_assert(hears(resolver, 1000));
+	cr_assert_gt(recv(resolver, message.bytes, sizeof(message.bytes), 0), 0);
+	message = (struct made){};
+	made_answer(&message, 1, "dev.azure.com", DNS_A, 1);
+	made_record_addr(&message, NULL, 60, "198.51.100.1");
+	cr_assert_eq(send_to(resolver, message.bytes, message.len, "127.0.0.1", 4000), 0);
+	cr_assert(hears(hearer, 1000));
+	refusals_take(world.guard, world.job);
+	made_question(&bad, 1, "secret.evil.test", DNS_A);
+	cr_expect_eq(send(hearer, bad.bytes, bad.len, 0), -1);
+	cr_expect_eq(errno, EPERM);
+	cr_expect_not(hears(resolver, 100));
+	outcome = refusals_take(world.guard, world.job);
+	cr_expect_eq(outcome.refusals, 1);
+	cr_expect_eq(outcome.refusal.reason, REASON_DNS_NAME);
 }
 
 Test(question, a_packet_of_several_datagrams_is_refused)

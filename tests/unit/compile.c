@@ -247,7 +247,7 @@ struct builtin_limit_case {
 };
 
 /* Of the cloud's host, three port rules are built in; a wider entry's come on top. */
-ParameterizedTestParameters(compile, what_is_built_in_counts_as_port_rules_too)
+ParameterizedTestParameters(compile, what_is_built_in_counts_too)
 {
 	static struct builtin_limit_case cases[] = {
 		{ LIST_ALLOW, RUN_MAX - 3 },
@@ -258,7 +258,7 @@ ParameterizedTestParameters(compile, what_is_built_in_counts_as_port_rules_too)
 	return cr_make_param_array(struct builtin_limit_case, cases, ARRAY_SIZE(cases));
 }
 
-ParameterizedTest(struct builtin_limit_case *row, compile, what_is_built_in_counts_as_port_rules_too)
+ParameterizedTest(struct builtin_limit_case *row, compile, what_is_built_in_counts_too)
 {
 	_cleanup_policy_ struct policy *policy = policy_new(RUN_MAX);
 	_cleanup_free_ char *message = NULL;

@@ -147,8 +147,8 @@ Test(lines, an_address_that_has_expired_is_told_from_a_rule)
 
 	event.refusal.rule = 0;
 	line_read(&event, false, line);
-	cr_expect(strstr(line, "  its DNS answer has expired; ask again before connecting, or raise "
-			       "`min_ttl`\n"), "%s", line);
+	cr_expect(strstr(line, "  its DNS answer has expired; ask again before connecting, or "
+			       "raise `min_ttl`\n"), "%s", line);
 }
 
 Test(lines, repeats_audit_and_rules_show)

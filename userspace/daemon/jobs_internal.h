@@ -13,7 +13,7 @@ struct jobs {
 	struct jobs_parts parts;
 	struct job **by_number;		/* parts.jobs_max + 1 places; [0] stays empty */
 	size_t count;
-	uint64_t turn_end_ns;		/* CLOCK_MONOTONIC: reports are others' turn then; 0: never */
+	uint64_t turn_end_ns;		/* CLOCK_MONOTONIC: then reports are put off; 0: never */
 	uint64_t shortages[SHORTAGES];	/* of all jobs since the daemon started */
 };
 

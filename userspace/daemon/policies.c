@@ -45,12 +45,6 @@ static void loaded_free(struct loaded *loaded)
 	free(loaded);
 }
 
-static int image_make(const struct policies *policies, const struct policy *policy,
-		      struct diagnostics *diag, struct image **ret_image)
-{
-	return policy_compile(policy, &policies->resolvers.dns, time(NULL), diag, ret_image);
-}
-
 /* Is the number in use by any policy, or waiting to be given back? */
 static bool number_is_used(const struct policies *policies, uint32_t number)
 {
@@ -145,7 +139,8 @@ static int loaded_make(struct policies *policies, const char *source, struct dia
 	loaded->source = strdup(source);
 	error = loaded->source ? policy_load(&request, diag, &loaded->policy) : -ENOMEM;
 	if (!error)
-		error = image_make(policies, loaded->policy, diag, &image);
+		error = policy_compile(loaded->policy, &policies->resolvers.dns, loaded->compiled,
+				       diag, &image);
 	if (!error) {
 		error = number_get(policies, loaded->policy, image, &loaded->number);
 		if (error)
@@ -439,23 +434,21 @@ static int loaded_refresh(struct policies *policies, struct loaded *loaded,
 	struct diagnostics diag = { .out = stderr };
 	struct loaded *to = NULL;
 	uint32_t number = 0;
-	/* Before it is compiled: a day that ends meanwhile is not missed. */
 	time_t now = time(NULL);
-	int error = image_make(policies, loaded->policy, &diag, &image);
+	int error = policy_compile(loaded->policy, &policies->resolvers.dns, now, &diag, &image);
 
 	if (!error)
 		error = number_get(policies, loaded->policy, image, &number);
 	if (!error && number != loaded->number)
 		error = successor_make(policies, loaded, number, now, &to);
+	if (error && !loaded->complained)
+		log_error("%s: cannot compile the policy again: %s; it stays as it was until then",
+			  loaded->source, strerror(-error));
+	loaded->complained = error;
 	if (error) {
-		if (!loaded->complained)
-			log_error("%s: cannot compile the policy again: %s; until it can, it stays "
-				  "as it was", loaded->source, strerror(-error));
-		loaded->complained = true;
 		number_retire(policies, number);
 		return error;
 	}
-	loaded->complained = false;
 	loaded->compiled = now;
 	if (to)
 		loaded_replace(policies, loaded, to, moved, context);
@@ -493,7 +486,6 @@ static void retired_give_back(struct policies *policies)
 void policies_tick(struct policies *policies, policy_moved_fn moved, void *context)
 {
 	bool all = resolvers_read(&policies->resolvers) || policies->stale;
-	time_t now = time(NULL);
 
 	policies->stale = false;
 	retired_give_back(policies);
@@ -501,7 +493,7 @@ void policies_tick(struct policies *policies, policy_moved_fn moved, void *conte
 	for (size_t i = policies->count; i-- > 0;) {
 		struct loaded *item = i < policies->count ? policies->items[i] : NULL;
 
-		if (item && !item->replaced && (all || rule_ended(item, now)) &&
+		if (item && !item->replaced && (all || rule_ended(item, time(NULL))) &&
 		    loaded_refresh(policies, item, moved, context))
 			policies->stale |= all;
 	}

@@ -198,8 +198,8 @@ void sentence_why(const struct event *event, struct text *out)
 		return;
 	}
 	if (address_has_expired(event)) {
-		text_printf(out, "its DNS answer has expired; ask again before connecting, or raise "
-				 "`min_ttl`");
+		text_printf(out, "its DNS answer has expired; ask again before connecting, or "
+				 "raise `min_ttl`");
 		return;
 	}
 	if (reason == REASON_NOT_ALLOWED && event->kept_apart)

@@ -153,11 +153,12 @@ static bool key_covers(const struct prefix_key *outer, const struct prefix_key *
 static const struct rule *group_rule(const struct compiler *compiler, const struct net *group,
 				     size_t group_count, const struct rule_run *inherited)
 {
-	const struct run_pool *pool = &compiler->pool;
+	const struct port_rule *last;
 
-	if (group[group_count - 1].rule)
+	if (group[group_count - 1].rule || !inherited)
 		return group[group_count - 1].rule;
-	return &compiler->policy->rules[pool->rules[inherited->first + inherited->count - 1].rule - 1];
+	last = &compiler->pool.rules[inherited->first + inherited->count - 1];
+	return &compiler->policy->rules[last->rule - 1];
 }
 
 static int entry_build(struct compiler *compiler, const struct net *group, size_t group_count,
@@ -170,7 +171,8 @@ static int entry_build(struct compiler *compiler, const struct net *group, size_
 		own[i] = group[i].port_rule;
 	r = run_build(&compiler->pool, own, group_count, inherited, &ret_entry->rule.run);
 	if (r == -E2BIG)
-		return compile_too_many(compiler, group_rule(compiler, group, group_count, inherited));
+		return compile_too_many(compiler,
+					group_rule(compiler, group, group_count, inherited));
 	ret_entry->key = group->key;
 	return r;
 }

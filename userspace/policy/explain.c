@@ -370,7 +370,8 @@ static size_t target_name_bytes(const struct target *target, const char *name)
 
 	/* The bytes in front of a name with rules of its own are the star's of a wider pattern. */
 	below.match = target->match == NAME_EXACT ? NAME_BELOW : target->match;
-	if (!*target->name || !(target_covers_name(target, name) || target_covers_name(&below, name)))
+	if (!*target->name ||
+	    !(target_covers_name(target, name) || target_covers_name(&below, name)))
 		return 0;
 	return strlen(target->name) + (target->match != NAME_SUFFIX);
 }
