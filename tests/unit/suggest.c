@@ -285,6 +285,26 @@ ParameterizedTest(struct hostile_case *c, suggest, hostile_text_in_a_record_adds
 	}
 }
 
+/* With a rule's name it is the rule that has expired; without, the address. */
+Test(suggest, what_has_expired_says_what_to_change)
+{
+	static const struct { const char *field, *remark; } rows[] = {
+		{ ",\"NetworkRuleName\":\"old feed\"", "the rule that allowed it has expired" },
+		{ "", "its DNS answer had expired" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *record = NULL, *text = NULL;
+		struct diagnostics diag = {};
+
+		cr_assert_gt(asprintf(&record, "{\"Reason\":\"expired\"," TCP ",\"DstPortNumber\":443,"
+				      "\"DstFQDN\":\"feed.example\"%s}\n", rows[i].field), 0);
+		cr_assert_eq(suggest_text(record, 0, &diag, &text), 0);
+		cr_expect(strstr(text, "https://feed.example") && strstr(text, rows[i].remark),
+			  "%s", text);
+	}
+}
+
 Test(suggest, every_entry_is_read_back_and_covers_its_record)
 {
 	static const char records[] =
