@@ -95,6 +95,42 @@ int cgroup_of_process(pid_t pid, char **ret_path)
 	return pid && error == -ENOENT ? -ESRCH : error;
 }
 
+/* Can somebody else than root put processes into it? So in what systemd gave a user's own manager. */
+static bool cgroup_is_anothers(int root_fd, const char *path)
+{
+	_cleanup_free_ char *processes = NULL;
+	struct stat status;
+
+	if (asprintf(&processes, ".%s/cgroup.procs", path) < 0)
+		return true;
+	/* There is none in the root of a namespace that has no cgroup of its own. */
+	if (fstatat(root_fd, processes, &status, 0) < 0)
+		return errno != ENOENT;
+	return status.st_uid || status.st_mode & (S_IWGRP | S_IWOTH);
+}
+
+/*
+ * Where a job's cgroup is made: in our own. But who may write there could move the job out again, so
+ * then it is the innermost one above that is root's, with all that are above it.
+ */
+static void rootward(int root_fd, char *path)
+{
+	for (char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
+		char *next = strchr(end + 1, '/');
+		bool anothers;
+
+		if (next)
+			*next = '\0';
+		anothers = cgroup_is_anothers(root_fd, path);
+		if (anothers)
+			*end = '\0';
+		else if (next)
+			*next = '/';
+		if (anothers)
+			return;
+	}
+}
+
 static int own_cgroup_open(char **ret_path, char **ret_directory)
 {
 	_cleanup_free_ char *mount = NULL, *path = NULL, *directory = NULL;
@@ -109,6 +145,7 @@ static int own_cgroup_open(char **ret_path, char **ret_directory)
 	/* What is below the root has no slash more than others. */
 	if (!strcmp(path, "/"))
 		path[0] = '\0';
+	rootward(root_fd, path);
 	if (asprintf(&directory, "%s%s", mount, path) < 0)
 		return -ENOMEM;
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
