@@ -221,14 +221,35 @@ static bool job_read(int fd, struct job *job)
 	return true;
 }
 
+/*
+ * The environment of a plugin: nothing of the job, only the step's own `env:`, which may give the
+ * same names. In a job's file that is PLUGIN_NAME=VALUE.
+ */
+static void plugin_environment(void)
+{
+	for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+		char name[64];
+		const char *value;
+
+		snprintf(name, sizeof(name), "PLUGIN_%s", variables[i][0]);
+		value = getenv(name);
+		if (value)
+			setenv(variables[i][0], value, 1);
+		else
+			unsetenv(variables[i][0]);
+	}
+}
+
 /* Runs a program like every child of a worker: output to the job's log, in the sources' folder. */
-static int child_run(char *const *argv)
+static int child_run(char *const *argv, void (*environment)(void))
 {
 	int status = 0;
 	pid_t child = fork();
 
 	if (!child) {
 		signal(SIGINT, SIG_DFL);
+		if (environment)
+			environment();
 		execv(argv[0], argv);
 		perror(argv[0]);
 		_exit(127);
@@ -276,12 +297,12 @@ int main(int argc, char **argv)
 	if (!getcwd(host, sizeof(host) - strlen("/Agent.PluginHost")) || chdir("../_work/1/s"))
 		return FAILED;
 	strcat(host, "/Agent.PluginHost");
-	if (child_run(plugin))
+	if (child_run(plugin, plugin_environment))
 		result = FAILED;
 	for (unsigned int i = 0; result == SUCCEEDED && !cancelled && i < job.step_count; i++) {
 		char *step[] = { "/bin/bash", "--noprofile", "--norc", job.steps[i], NULL };
 
-		if (child_run(step))
+		if (child_run(step, NULL))
 			result = FAILED;
 	}
 	return cancelled ? FAILED : result;

@@ -123,26 +123,6 @@ Test(watch, who_is_held_goes_on_when_the_watch_ends)
 	scene_wait_unread(&scene, 1);
 }
 
-/* Of two, as in a reload: the one that stays has all of the other's reports. */
-Test(watch, who_is_held_stays_so_when_another_watch_goes_on)
-{
-	_cleanup_scene_ struct scene scene;
-	struct watch *before;
-
-	scene_make(&scene, 0);
-	before = scene.watch;
-	cr_assert_eq(watch_open(kinds, SCENE_KINDS, &scene.watch), 0);
-	scene_start(&scene, NULL, LISTENER, WORKER);
-	scene_wait_held(scene.pid, 1);
-	watch_stop(before);
-	watch_close(before);
-	usleep(50000);
-	cr_expect(!scene_is_done(&scene), "it was let go");
-	scene_read(&scene);
-	cr_expect_eq(scene.workers, 1);
-	scene_wait_unread(&scene, 1);
-}
-
 /* A watch in a process that is killed. It awaits the children of `worker`, if that is not 0. */
 static pid_t watcher_start(const struct worker *worker)
 {

@@ -48,6 +48,9 @@ test_daemon_an_azure_job_has_its_policy_and_its_names() {
 	azure_job build-7 release <<-END
 	SYSTEM_JOBID=job-of-release
 	BUILD_BUILDID=4711
+	PLUGIN_SYSTEM_JOBID=another
+	PLUGIN_SYSTEM_TEAMPROJECT=Another
+	PLUGIN_SYSTEM_DEFINITIONNAME=forged by the env of a step
 	step=$CASE/step
 	END
 	wait_until 20 jobs_know 1 '"AzpDefinitionName": "pipeline of release"' ||
@@ -339,5 +342,28 @@ test_daemon_sighup_takes_a_new_configuration() {
 	recorded EventResult=Failure "CgroupPath=${unit#"$CGROUP2"}" JobName=guarded:*
 	forge beta $JOB tcp feed.example 8080 >/dev/null || fail "jobs are not taken any more"
 	rmdir "$unit"
+	nothing_left
+}
+
+# By its programs' names and a file of its own a job of `run` is an agent's worker, whose pool allows more.
+test_daemon_a_false_worker_in_a_run_stays_in_it() {
+	policy_feed
+	AZURE=on config <<-END
+	policies:
+	  - { pool: release, policy: open.yaml }
+	END
+	printf 'version: 1\nallow: [ "tcp://%s:8080" ]\n' "$EVIL4" >"$CASE/open.yaml"
+	daemon_start
+	mkdir -p "$CASE/false/bin"
+	cp /bin/bash "$CASE/false/bin/Agent.Listener"
+	cp /bin/bash "$CASE/false/bin/Agent.Worker"
+	echo '{"agentName":"x","poolName":"release"}' >"$CASE/false/.agent"
+	chmod -R a+rX "$CASE"
+	guarded -- "$CASE/false/bin/Agent.Listener" -c "'$CASE/false/bin/Agent.Worker' -c 'sleep 2; grep . /proc/self/cgroup; $JOB tcp $EVIL4 8080 && echo reached; :'; :"
+	! grep -q "reached" "$CASE/out" || fail "it reached $EVIL4: $(cat "$CASE/out")"
+	prints "^0::.*/buildfence-"
+	recorded DstIpAddr="$EVIL4" EventResult=Failure
+	! grep -q "job 'x" "$CASE/err" || fail "the daemon took it: $(cat "$CASE/err")"
+	no_jobs || fail "the daemon made a job of it: $(job_cgroups)"
 	nothing_left
 }

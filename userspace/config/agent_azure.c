@@ -5,7 +5,9 @@
 
 /*
  * Variables as the agent's steps have them: the pipeline's in upper case with underscores. A
- * pipeline cannot override them at the worker's direct child. Classic release jobs name their
+ * pipeline cannot override them at the worker's direct child, since the agent's handlers set them
+ * last; but that of plugins adds none (AgentPluginHandler.RunAsync), so that there all of them would
+ * be the step's own `env:`. Classic release jobs name their
  * definition only as the build's. The pool is not among them: see agent_kind.is_azure.
  */
 static struct agent_field fields[] = {
@@ -35,6 +37,7 @@ const struct agent_kind agent_azure = {
 	.worker = "Agent.Worker",
 	.parent = "Agent.Listener",
 	.identity_in_child = true,
+	.mute_child = "Agent.PluginHost",
 	.job = "SYSTEM_JOBID",
 	.agent = "AGENT_NAME",
 	.project = "SYSTEM_TEAMPROJECT",

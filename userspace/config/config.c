@@ -32,6 +32,7 @@ static void agent_free(struct agent_kind *agent)
 	free(agent->name);
 	free(agent->worker);
 	free(agent->parent);
+	free(agent->mute_child);
 	free(agent->job);
 	free(agent->agent);
 	free(agent->pool);

@@ -58,6 +58,7 @@ struct agent_kind {
 	char *worker;			/* program names, without a slash */
 	char *parent;			/* of the worker's parent */
 	bool identity_in_child;		/* variables are its first direct child's */
+	char *mute_child;		/* but not of this program, or NULL: a pipeline sets them */
 	char *job;			/* names of environment variables, or NULL: not known */
 	char *agent;
 	char *pool;

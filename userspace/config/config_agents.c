@@ -227,6 +227,7 @@ static void agent_copy(struct config_reading *reading, const struct agent_kind *
 	config_text_keep(reading, from->name, &to->name);
 	config_text_keep(reading, from->worker, &to->worker);
 	config_text_keep(reading, from->parent, &to->parent);
+	config_text_keep(reading, from->mute_child, &to->mute_child);
 	config_text_keep(reading, from->job, &to->job);
 	config_text_keep(reading, from->agent, &to->agent);
 	config_text_keep(reading, from->project, &to->project);

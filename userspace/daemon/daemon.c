@@ -212,8 +212,8 @@ int daemon_reload(struct daemon *daemon, char **ret_error)
 	}
 	error = policies_renew(daemon, config, ret_error);
 	if (error) {
-		/* The old one has all of its reports, too. */
-		watch_stop(watch);
+		/* Whom both hold is taken before one of them lets go. */
+		workers_read(daemon);
 		workers_drop(daemon, watch);
 		return error;
 	}

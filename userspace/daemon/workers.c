@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "daemon/daemon_internal.h"
 #include "daemon/jobs.h"
+#include "job/leftover.h"
 #include "watch/identity.h"
 #include "watch/watch.h"
 
@@ -50,8 +51,12 @@ static bool worker_take(const struct worker *worker, void *context)
 						  NULL);
 	_cleanup_free_ char *why = NULL;
 	struct job *job;
-	int error = jobs_worker_begin(daemon->jobs, worker, policy, &job, &why);
+	int error;
 
+	/* In the guard of a `buildfence run`, which is not ours to take anybody out of. */
+	if (cgroup_is_of_run(daemon->home.root_fd, worker->cgroup))
+		return true;
+	error = jobs_worker_begin(daemon->jobs, worker, policy, &job, &why);
 	if (error == -EALREADY || error == -ESRCH)
 		return true;
 	if (error)
@@ -182,8 +187,6 @@ void workers_begin(struct daemon *daemon, struct watch *watch)
 
 	daemon->watch = watch;
 	if (watch) {
-		/* What it reported alone, the search finds. */
-		watch_stop(before);
 		jobs_visit(daemon->jobs, identity_await, daemon);
 		/* First children that a killed predecessor held are read before they go on. */
 		workers_read(daemon);
@@ -191,6 +194,6 @@ void workers_begin(struct daemon *daemon, struct watch *watch)
 		if (watch_scan(watch, worker_take, daemon))
 			daemon->worker_waits = true;
 	}
-	/* Without another one, whom it holds goes on then. */
+	/* Last: whom it still holds goes on then, and has a job by now. */
 	workers_drop(daemon, before);
 }

@@ -8,7 +8,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/aside.h"
@@ -38,6 +40,28 @@ static bool name_split(const char *name, char ret_tag[static OWNER_TAG_SIZE], bo
 	memcpy(ret_tag, tag, length);
 	ret_tag[length] = '\0';
 	return true;
+}
+
+bool cgroup_is_of_run(int root_fd, const char *path)
+{
+	_cleanup_free_ char *above = strdup(path);
+	char *name = above;
+
+	while (name && (name = strchr(name, '/'))) {
+		char tag[OWNER_TAG_SIZE], *end = strchr(++name, '/');
+		struct stat status;
+		bool keep, is;
+
+		if (end)
+			*end = '\0';
+		is = name_split(name, tag, &keep) && !fstatat(root_fd, above + 1, &status, 0) &&
+		     !status.st_uid;
+		if (is || !end)
+			return is;
+		*end = '/';
+		name = end;
+	}
+	return false;
 }
 
 static int dead_remove(int parent_fd, const char *name, const char *tag, bool keep)

@@ -3,6 +3,7 @@
 #ifndef BUILDFENCE_LEFTOVER_H
 #define BUILDFENCE_LEFTOVER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct cgroup;
@@ -13,6 +14,12 @@ struct cgroup;
  * Returns how many cgroups were removed, or -errno of the last failure.
  */
 int job_collect_dead(void);
+
+/*
+ * Is a cgroup (its path from cgroup2's root, which `root_fd` is) that of a run, or below one, also
+ * of a run that is dead? Only root makes those: who else gives a cgroup such a name is not believed.
+ */
+bool cgroup_is_of_run(int root_fd, const char *path);
 
 struct warden {
 	pid_t pid;

@@ -112,9 +112,15 @@ static bool identity_tell(struct watch_call *call, struct awaiting *awaiting, pi
 	return true;
 }
 
+/* Could the child's environment tell whose job it is? */
+static bool child_may_tell(const struct agent_kind *kind, const struct process *child)
+{
+	return !kind->mute_child || !process_comm_is(child->comm, kind->mute_child);
+}
+
 void child_look(struct watch_call *call, struct awaiting *awaiting, const struct process *child)
 {
-	if (awaiting->kind->identity_in_child)
+	if (awaiting->kind->identity_in_child && child_may_tell(awaiting->kind, child))
 		identity_tell(call, awaiting, child->pid, child->start_ticks);
 }
 
@@ -127,7 +133,8 @@ static bool child_judge(const struct process *child, void *context)
 {
 	struct children *children = context;
 
-	return identity_tell(children->call, children->awaiting, child->pid, child->start_ticks);
+	return child_may_tell(children->awaiting->kind, child) &&
+	       identity_tell(children->call, children->awaiting, child->pid, child->start_ticks);
 }
 
 /* Children that began before it was added were not reported. */

@@ -32,7 +32,6 @@ struct watch {
 	uint64_t lost;			/* that we know of */
 	struct watch_call *call;	/* that is under way, for the ring's reader */
 	bool search;			/* something was missed */
-	bool stopped;			/* see watch_stop() */
 	int epoll_fd;
 	int fresh_fd;			/* an eventfd: some of `awaiting` are fresh */
 };

@@ -69,6 +69,7 @@ static void child_began(struct watch_call *call, const struct exec_event *event)
 		.pid = (pid_t)event->pid, .start_ticks = ticks_of(event->start_ns),
 	};
 
+	memcpy(child.comm, event->name.comm, sizeof(child.comm));
 	if (awaiting && awaiting->start_ticks == ticks_of(event->parent_start_ns))
 		child_look(call, awaiting, &child);
 }
@@ -185,21 +186,13 @@ int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_
 	return watch_open_sized(kinds, count, 0, ret_watch);
 }
 
-void watch_stop(struct watch *watch)
-{
-	if (!watch)
-		return;
-	exec_bpf__detach(watch->skeleton);
-	watch->stopped = true;
-}
-
 void watch_close(struct watch *watch)
 {
 	if (!watch)
 		return;
 	while (watch->awaiting)
 		watch_worker_remove(watch, watch->awaiting->pid);
-	if (watch->ring && !watch->stopped) {
+	if (watch->ring) {
 		exec_bpf__detach(watch->skeleton);
 		ring_buffer__consume(watch->ring);
 	}

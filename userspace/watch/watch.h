@@ -75,13 +75,6 @@ int watch_open(const struct agent_kind *kinds, size_t count, struct watch **ret_
 /* NULL is fine. Nothing of the watch stays in the kernel; who waits to be reported goes on. */
 void watch_close(struct watch *watch);
 
-/*
- * Nothing more is reported, and nobody held, by this watch, which is to be closed; and whom it
- * holds, its end does not let go. That is for another watch, which was open before: to its reports,
- * and its next watch_scan(), all of them belong. NULL is fine.
- */
-void watch_stop(struct watch *watch);
-
 /* Readable when watch_read() has something to do. Belongs to the watch. */
 int watch_fd(const struct watch *watch);
 
