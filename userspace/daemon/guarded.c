@@ -90,7 +90,7 @@ static void complain(struct guarded *guarded, const char *path, const char *what
 	guarded->complaint = complaint;
 }
 
-/* An earlier entry of the list may name the cgroup too. */
+/* An earlier entry may name the cgroup too. A later one guards it only if those before cannot. */
 static bool entry_is_first(const struct guarded *guarded, const struct guarded_cgroup *entry,
 			   const char *path)
 {
@@ -109,10 +109,11 @@ static void cgroup_guard(struct guarded *guarded, const struct guarded_cgroup *e
 	int error;
 
 	/* The path makes the name unique, and its end is the unit's name. */
-	if (!entry_is_first(guarded, entry, path) ||
-	    asprintf(&name, "%s:%s", entry->name, path) < 0)
+	if (asprintf(&name, "%s:%s", entry->name, path) < 0)
 		return;
 	if (holder && !strcmp(holder->cgroup, path)) {
+		if (!entry_is_first(guarded, entry, path))
+			return;
 		error = jobs_guarded_renew(guarded->jobs, holder, name, entry->policy);
 		if (error > 0)
 			log_info("%s is guarded with another policy now, '%s'", path,

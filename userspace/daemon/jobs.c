@@ -16,7 +16,7 @@
 #include "guard/guard.h"
 #include "guard/resetter.h"
 
-/* A twentieth of what the watchdog and half of what a tick wait for. */
+/* Half of what a tick waits for; the watchdog's time is sixty of them. */
 #define TURN_NS		(NS_PER_S / 2)
 
 int jobs_new(const struct jobs_parts *parts, struct jobs **ret_jobs)
@@ -324,7 +324,9 @@ void jobs_tick(struct jobs *jobs)
 
 		if (!job)
 			continue;
-		job_tick(jobs->parts.policies, job);
+		/* What waits may have been judged by a policy that is past. */
+		if (!error)
+			job_tick(jobs->parts.policies, job);
 		job_policy_catch_up(jobs, job);
 		job_shortages_look(jobs, job);
 	}

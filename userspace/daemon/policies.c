@@ -31,7 +31,6 @@ struct policies {
 	struct retired *retired;
 	size_t retired_count;
 	struct resolvers resolvers;
-	bool stale;			/* some were compiled with other resolvers than these */
 };
 
 /* --- one policy ------------------------------------------------------------------------------- */
@@ -190,13 +189,12 @@ int policies_get(struct policies *policies, const char *source, struct diagnosti
 
 	if (!loaded) {
 		error = loaded_make(policies, source, diag, &loaded);
+		if (!error && item_add(policies, loaded)) {
+			loaded_free(loaded);
+			error = -ENOMEM;
+		}
 		if (error)
 			return error;
-		error = item_add(policies, loaded);
-		if (error) {
-			loaded_free(loaded);
-			return error;
-		}
 	}
 	policies_hold(loaded);
 	*ret_loaded = loaded;
@@ -367,6 +365,15 @@ static void named_note(struct policies *policies, const char *const *sources)
 	}
 }
 
+/* A reload that is refused, or a policy that cannot be compiled now, loses nothing of it. */
+static void resolvers_look(struct policies *policies)
+{
+	bool changed = resolvers_read(&policies->resolvers);
+
+	for (size_t i = 0; i < policies->count; i++)
+		policies->items[i]->stale |= changed;
+}
+
 int policies_reload(struct policies *policies, const char *const *sources,
 		    struct diagnostics *diag, policy_moved_fn moved, void *context)
 {
@@ -380,7 +387,7 @@ int policies_reload(struct policies *policies, const char *const *sources,
 	if (!changes)
 		return -ENOMEM;
 	count = 0;
-	policies->stale |= resolvers_read(&policies->resolvers);
+	resolvers_look(policies);
 	error = changes_read(policies, sources, diag, changes, &count);
 	for (size_t i = 0; i < count; i++) {
 		if (error)
@@ -388,10 +395,8 @@ int policies_reload(struct policies *policies, const char *const *sources,
 		else
 			change_make(policies, &changes[i], moved, context);
 	}
-	if (!error) {
+	if (!error)
 		named_note(policies, sources);
-		policies->stale = false;
-	}
 	return error;
 }
 
@@ -407,10 +412,8 @@ static int successor_make(struct policies *policies, struct loaded *from, uint32
 	int error = -ENOMEM;
 
 	if (to)
-		*to = (struct loaded){
-			.source = strdup(from->source), .number = number,
-			.compiled = compiled, .named = from->named,
-		};
+		*to = (struct loaded){ .source = strdup(from->source), .number = number,
+				       .compiled = compiled, .named = from->named };
 	if (to && to->source)
 		error = description_read(policies->folder_fd, from->number, &names);
 	if (!error)
@@ -427,11 +430,11 @@ static int successor_make(struct policies *policies, struct loaded *from, uint32
 }
 
 /* Compiles a policy again, as time and resolv.conf are now. Its old image is given back. */
-static int loaded_refresh(struct policies *policies, struct loaded *loaded,
-			  policy_moved_fn moved, void *context)
+static void loaded_refresh(struct policies *policies, struct loaded *loaded,
+			   policy_moved_fn moved, void *context)
 {
 	_cleanup_image_ struct image *image = NULL;
-	struct diagnostics diag = { .out = stderr };
+	struct diagnostics diag = { .out = loaded->complained ? NULL : stderr };
 	struct loaded *to = NULL;
 	uint32_t number = 0;
 	time_t now = time(NULL);
@@ -447,12 +450,12 @@ static int loaded_refresh(struct policies *policies, struct loaded *loaded,
 	loaded->complained = error;
 	if (error) {
 		number_retire(policies, number);
-		return error;
+		return;
 	}
 	loaded->compiled = now;
+	loaded->stale = false;
 	if (to)
 		loaded_replace(policies, loaded, to, moved, context);
-	return 0;
 }
 
 /* Has a rule's last day passed since the policy was compiled? */
@@ -485,16 +488,13 @@ static void retired_give_back(struct policies *policies)
 
 void policies_tick(struct policies *policies, policy_moved_fn moved, void *context)
 {
-	bool all = resolvers_read(&policies->resolvers) || policies->stale;
-
-	policies->stale = false;
+	resolvers_look(policies);
 	retired_give_back(policies);
 	/* From the end: an old policy that goes meanwhile has its place taken by the last. */
 	for (size_t i = policies->count; i-- > 0;) {
 		struct loaded *item = i < policies->count ? policies->items[i] : NULL;
 
-		if (item && !item->replaced && (all || rule_ended(item, time(NULL))) &&
-		    loaded_refresh(policies, item, moved, context))
-			policies->stale |= all;
+		if (item && !item->replaced && (item->stale || rule_ended(item, time(NULL))))
+			loaded_refresh(policies, item, moved, context);
 	}
 }

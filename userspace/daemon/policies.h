@@ -27,6 +27,7 @@ struct loaded {
 	unsigned int references;
 	bool replaced;			/* no new job takes it */
 	bool named;			/* by the configuration: stays without a job */
+	bool stale;			/* the resolvers have changed since it was compiled */
 	bool complained;		/* it could not be compiled again, and that was said */
 };
 

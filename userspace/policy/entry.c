@@ -58,11 +58,12 @@ static const char *value_get(struct values *values, const char *word, size_t n)
 	return NULL;
 }
 
-static void entry_report(const struct reading *reading, const struct entry *entry, const char *text,
+static void entry_report(struct reading *reading, const struct entry *entry, const char *text,
 			 const char *message)
 {
 	const struct node *position = entry->position;
 
+	reading->entry_failed = true;
 	diagnostics_error(reading->document.diag, reading->document.source,
 			  position ? position->line : 0, position ? position->column : 0,
 			  "'%.200s': %s", text, message);
@@ -94,7 +95,6 @@ static int rule_add(struct reading *reading, const struct entry *entry, const ch
 
 	if (target_parse(text, entry->list, &target, message)) {
 		entry_report(reading, entry, text, message);
-		reading->entry_failed = true;
 		return 0;
 	}
 	if (policy->rule_count == RULES_MAX) {

@@ -25,7 +25,7 @@ struct reading {
 	struct values values;
 	size_t rule_capacity;
 	bool is_full;			/* RULES_MAX was reached, and reported */
-	bool entry_failed;		/* one combination of the entry's values was no target */
+	bool entry_failed;		/* something of the entry was reported: no more of it */
 	struct document document;	/* that is being read */
 	bool is_preset;
 	const struct node *placeholders;	/* of a preset; NULL: none */
