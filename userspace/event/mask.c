@@ -49,15 +49,59 @@ static bool is_name_byte(char byte)
 	return isalnum((unsigned char)byte) || byte == '_' || byte == '-' || byte == '.';
 }
 
-/* "-u", "-p", "--password": an option whose value is the next argument. */
-static bool option_is_secret(const char *word, size_t length)
+/* What an option says of the next argument. */
+enum announced {
+	ANNOUNCED_NOTHING = 0,
+	ANNOUNCED_SECRET,	/* "-u", "-p", "--password" */
+	ANNOUNCED_USER,		/* "--user": a secret if there is one with the name, "bob:hunter2" */
+};
+
+/* curl's letters without a value: "-sSu bob:hunter2". */
+#define CURL_SWITCHES	"sSfLkviIgGNnlqaj#0123456"
+
+static enum announced option_announces(const char *word, size_t length)
 {
+	const char *name = word + (length > 1 && word[1] == '-' ? 2 : 1);
+	size_t name_length = length - (size_t)(name - word);
+
 	if (length < 2 || word[0] != '-' || memchr(word, '=', length))
-		return false;
-	if (word[1] != '-')
-		return length == 2 ? word[1] == 'u' || word[1] == 'p'
-				   : name_is_secret(word + 1, length - 1);
-	return name_is_secret(word + 2, length - 2);
+		return ANNOUNCED_NOTHING;
+	if (length == 2 && *name == 'U')
+		return ANNOUNCED_USER;
+	if (length == 2)
+		return *name == 'u' || *name == 'p' ? ANNOUNCED_SECRET : ANNOUNCED_NOTHING;
+	if (name_is_secret(name, name_length) ||
+	    (name == word + 1 && word[length - 1] == 'u' &&
+	     strspn(name, CURL_SWITCHES) == name_length - 1))
+		return ANNOUNCED_SECRET;
+	return name == word + 2 && memmem(name, name_length, "user", 4) ? ANNOUNCED_USER :
+									  ANNOUNCED_NOTHING;
+}
+
+/* Numbers are no secret: "docker run --user 1000:1000". */
+static bool is_announced(enum announced announced, const char *value, size_t length)
+{
+	if (announced == ANNOUNCED_USER)
+		return memchr(value, ':', length) && strspn(value, "0123456789:") < length;
+	return announced == ANNOUNCED_SECRET;
+}
+
+/* Letters that mean a password to these programs, and something else to others. */
+static bool is_programs_option(const char *program, const char *word)
+{
+	static const struct { const char *program, *option; } options[] = {
+		{ "sqlcmd", "-P" }, { "bcp", "-P" }, { "zip", "-P" }, { "unzip", "-P" },
+		{ "redis-cli", "-a" }, { "ldapsearch", "-w" }, { "ldapadd", "-w" },
+		{ "ldapmodify", "-w" },
+	};
+	const char *slash = strrchr(program, '/');
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		if (!strcmp(slash ? slash + 1 : program, options[i].program) &&
+		    !strcmp(word, options[i].option))
+			return true;
+	}
+	return false;
 }
 
 /* Where the value of "name=value" or "Name: value" inside an argument ends. */
@@ -144,19 +188,36 @@ static bool secret_find(const char *text, size_t from, size_t length, size_t *re
 			char *ret_separator)
 {
 	for (size_t at = from; at < length; at++) {
-		size_t start = at;
+		size_t start = at, end = at;
 
 		if ((text[at] != '=' && text[at] != ':') || !strncmp(text + at, "://", 3))
 			continue;
+		/* JSON has its names in quotes. */
+		if (start > from && (text[start - 1] == '"' || text[start - 1] == '\''))
+			end = --start;
 		while (start > from && is_name_byte(text[start - 1]))
 			start--;
-		if (!name_is_secret(text + start, at - start))
+		if (!name_is_secret(text + start, end - start))
 			continue;
 		*ret_separator = text[at++];
 		while (at < length && text[at] == ' ')
 			at++;
 		*ret_value = at;
 		return true;
+	}
+	return false;
+}
+
+/* "-ubob:hunter2", "-phunter2" in a script, where "-print" and "-update" may stand too. */
+static bool word_holds_secret(const char *word, size_t length)
+{
+	if (length < 3 || word[0] != '-')
+		return false;
+	if (word[1] == 'u')
+		return memchr(word, ':', length);
+	for (size_t i = 2; word[1] == 'p' && i < length; i++) {
+		if (!isalpha((unsigned char)word[i]) && !strchr("=-,/;&|)", word[i]))
+			return true;
 	}
 	return false;
 }
@@ -172,9 +233,14 @@ static void words_add(struct text *out, const char *text, size_t length)
 		at += space;
 		word = strcspn(text + at, " \t\n");
 		word = word > length - at ? length - at : word;
-		plain_add(out, text + at, word);
+		if (word_holds_secret(text + at, word))
+			text_printf(out, "%.2s***", text + at);
+		else
+			plain_add(out, text + at, word);
 		next = at + word + strspn(text + at + word, " \t");
-		if (word < length - at && next < length && option_is_secret(text + at, word)) {
+		if (word < length - at && next < length &&
+		    is_announced(option_announces(text + at, word), text + next,
+				 value_end(text, next, length, 0, '=') - next)) {
 			text_printf(out, " ***");
 			word = value_end(text, next, length, 0, '=') - at;
 		}
@@ -207,7 +273,7 @@ static void argument_add(struct text *out, const char *text, size_t length)
 char *command_line_mask(const char *arguments, size_t length)
 {
 	struct text out = {};
-	bool announced = false;
+	enum announced announced = ANNOUNCED_NOTHING;
 
 	for (size_t at = 0; at < length;) {
 		size_t n = strnlen(arguments + at, length - at);
@@ -215,13 +281,16 @@ char *command_line_mask(const char *arguments, size_t length)
 
 		if (at)
 			text_add(&out, " ", 1);
-		if (announced)
+		if (is_announced(announced, argument, n))
 			text_printf(&out, "***");
 		else if (n > 2 && (!strncmp(argument, "-u", 2) || !strncmp(argument, "-p", 2)))
 			text_printf(&out, "%.2s***", argument);
 		else
 			argument_add(&out, argument, n);
-		announced = !announced && option_is_secret(argument, n);
+		/* What was announced may be an option all the same: "--anyauth -u bob:hunter2". */
+		announced = announced == ANNOUNCED_SECRET && *argument != '-' ? ANNOUNCED_NOTHING :
+			    is_programs_option(arguments, argument) ? ANNOUNCED_SECRET :
+			    option_announces(argument, n);
 		at += n + 1;
 	}
 	return text_take(&out);
