@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -29,6 +31,8 @@ int signals_take(sigset_t *ret_taken, struct signal_state *ret_before)
 {
 	static const int taken[] = {
 		SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCHLD,
+		/* A job may put itself in front of the terminal, and stop who then writes to it. */
+		SIGTTOU,
 	};
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sigaction standard = { .sa_handler = SIG_DFL };
@@ -42,6 +46,37 @@ int signals_take(sigset_t *ret_taken, struct signal_state *ret_before)
 	    sigaction(SIGPIPE, &ignore, &ret_before->pipe_action) < 0)
 		return -errno;
 	return 0;
+}
+
+/*
+ * The job has its caller's terminal, and could type into it (TIOCSTI, TIOCLINUX): root's shell would
+ * run it when the job is over. Before 6.2 any process may. Must come before the change of user.
+ */
+static int terminal_protect(void)
+{
+	static const unsigned int requests[] = { TIOCSTI, TIOCLINUX };
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+	int error = filter ? seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0) : -ENOMEM;
+
+	if (!error)
+		error = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ALLOW);
+#if defined(__x86_64__)
+	if (!error)
+		error = seccomp_arch_add(filter, SCMP_ARCH_X86);
+	if (!error)
+		error = seccomp_arch_add(filter, SCMP_ARCH_X32);
+#elif defined(__aarch64__)
+	if (!error)
+		error = seccomp_arch_add(filter, SCMP_ARCH_ARM);
+#endif
+	/* The kernel takes 32 bits of a request. */
+	for (size_t i = 0; !error && i < ARRAY_SIZE(requests); i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+					 SCMP_A1(SCMP_CMP_MASKED_EQ, UINT32_MAX, requests[i]));
+	if (!error)
+		error = seccomp_load(filter);
+	seccomp_release(filter);
+	return error;
 }
 
 static int user_become(const struct job_user *user)
@@ -62,6 +97,8 @@ static int child_prepare(const struct spawn *spawn, pid_t parent)
 	if (spawn->own_group && setpgid(0, 0) < 0)
 		return -errno;
 	if (spawn->user)
+		error = terminal_protect();
+	if (!error && spawn->user)
 		error = user_become(spawn->user);
 	if (error)
 		return error;
