@@ -60,6 +60,34 @@ test_an_output_that_is_a_symbolic_link_is_refused_and_says_so() {
 	[ ! -e "$CASE/ran" ] && [ ! -e "$CASE/elsewhere" ] || fail "the command ran, or the link was followed"
 }
 
+# As an earlier build leaves it in a folder of its own: it would hold the run up, or change what stands there.
+test_an_output_that_an_earlier_job_made_is_refused_and_says_so() {
+	local option
+	policy_feed
+	mkfifo "$CASE/fifo"
+	touch "$CASE/theirs" "$CASE/one"
+	chown 65534 "$CASE/theirs"
+	ln "$CASE/one" "$CASE/two"
+	for option in --events --report; do
+		MAY_FAIL=1 guarded $option "$CASE/fifo" -- touch "$CASE/ran"
+		status_is 125
+		MAY_FAIL=1 guarded $option "$CASE/theirs" -- touch "$CASE/ran"
+		status_is 125
+		says "$option $CASE/theirs: belongs to another user"
+		MAY_FAIL=1 guarded $option "$CASE/two" -- touch "$CASE/ran"
+		status_is 125
+		says "$option $CASE/two: .* has another name too"
+	done
+	[ ! -e "$CASE/ran" ] || fail "the command ran"
+	cat "$CASE/fifo" >/dev/null &
+	local reader=$!
+	MAY_FAIL=1 guarded --events "$CASE/fifo" -- true
+	says "$CASE/fifo: is a FIFO"
+	kill $reader
+	guarded --report /dev/null -- true
+	status_is 0
+}
+
 test_wrong_usage_is_64() {
 	policy_feed
 	guarded --no-such-option -- true

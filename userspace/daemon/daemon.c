@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/output.h"
 #include "base/notify.h"
 #include "base/privileges.h"
 #include "base/reader.h"
@@ -297,7 +298,7 @@ static int guard_prepare(struct daemon *daemon)
 
 	if (error) {
 		log_error("cannot open the records' file %s: %s", config->records,
-			  error == -ELOOP ? "is a symbolic link" : strerror(-error));
+			  output_objection(error));
 		return error;
 	}
 	error = guard_open(&options, &daemon->guard);

@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "base/cleanup.h"
+#include "base/output.h"
 #include "base/escape.h"
 #include "event/names.h"
 #include "event/sink.h"
@@ -310,16 +311,12 @@ int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink)
 		.event = ndjson_event,
 		.close = ndjson_close,
 	};
-	int flags = O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
 	_cleanup_close_ int fd = -1;
 	struct sink_ndjson *ndjson;
 
-	if (!strcmp(path, "-"))
-		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	else
-		fd = open(path, flags, mode);
+	fd = strcmp(path, "-") ? output_open(path, mode) : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0)
-		return -errno;
+		return strcmp(path, "-") ? fd : -errno;
 	ndjson = malloc(sizeof(*ndjson));
 	if (!ndjson)
 		return -ENOMEM;

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/output.h"
 #include "event/enrich.h"
 #include "event/sink.h"
 #include "event/summary.h"
@@ -172,11 +173,6 @@ static int inputs_check(struct run *run)
 }
 
 /* Whoever can place a link there could make root write elsewhere. */
-static const char *open_failure(int error)
-{
-	return error == -ELOOP ? "is a symbolic link; give the file itself" : strerror(-error);
-}
-
 static int outputs_open(struct run *run)
 {
 	const struct run_options *options = run->options;
@@ -185,17 +181,22 @@ static int outputs_open(struct run *run)
 	if (options->events)
 		error = sink_ndjson_open(options->events, 0644, &run->records);
 	if (error) {
-		log_error("--events %s: %s", options->events, open_failure(error));
+		log_error("--events %s: %s", options->events, output_objection(error));
 		return error;
 	}
 	if (options->report) {
 		/* Opened now, so that the job cannot put something else in its place. */
-		fd = open(options->report, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-			  0644);
-		run->report = fd < 0 ? NULL : fdopen(fd, "w");
-		if (!run->report) {
+		fd = output_open(options->report, 0644);
+		error = fd < 0 ? fd : 0;
+		/* A device has no length. */
+		if (!error && ftruncate(fd, 0) < 0 && errno != EINVAL)
 			error = -errno;
-			log_error("--report %s: %s", options->report, open_failure(error));
+		run->report = error ? NULL : fdopen(fd, "w");
+		if (!error && !run->report)
+			error = -errno;
+		if (error) {
+			close_fd(&fd);
+			log_error("--report %s: %s", options->report, output_objection(error));
 			return error;
 		}
 	}
