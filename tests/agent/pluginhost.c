@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Stands in for Agent.PluginHost, the first child of a worker: with the environment of a step, and with
- * nothing to do. PLUGIN_HOST_MS keeps it for as many milliseconds. See install.
+ * Stands in for Agent.PluginHost, the first child of a worker: with the environment of a step, and
+ * with nothing to do. PLUGIN_HOST_MS keeps it for as many milliseconds. See install.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -297,8 +297,8 @@ Test(suggest, what_has_expired_says_what_to_change)
 		_cleanup_free_ char *record = NULL, *text = NULL;
 		struct diagnostics diag = {};
 
-		cr_assert_gt(asprintf(&record, "{\"Reason\":\"expired\"," TCP ",\"DstPortNumber\":443,"
-				      "\"DstFQDN\":\"feed.example\"%s}\n", rows[i].field), 0);
+		cr_assert_gt(asprintf(&record, "{\"Reason\":\"expired\"," TCP ","
+				      "\"DstPortNumber\":443,\"DstFQDN\":\"feed.example\"%s}\n", rows[i].field), 0);
 		cr_assert_eq(suggest_text(record, 0, &diag, &text), 0);
 		cr_expect(strstr(text, "https://feed.example") && strstr(text, rows[i].remark),
 			  "%s", text);

@@ -6,8 +6,8 @@
 #include <sys/types.h>
 
 /*
- * Opens a file for writing behind what is in it, and makes it where it is not there. Never follows a
- * symbolic link as its last part, nor waits. Returns a descriptor, or -ELOOP (a symbolic link),
+ * Opens a file for writing behind what is in it, and makes it where it is not there. Never follows
+ * a symbolic link as its last part, nor waits. Returns a descriptor, or -ELOOP (a symbolic link),
  * -EPERM (a file of another user, who could change what is written, or one with other names),
  * -ENXIO (a FIFO), or another -errno.
  */

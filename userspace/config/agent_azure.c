@@ -6,9 +6,9 @@
 /*
  * Variables as the agent's steps have them: the pipeline's in upper case with underscores. A
  * pipeline cannot override them at the worker's direct child, since the agent's handlers set them
- * last; but that of plugins adds none (AgentPluginHandler.RunAsync), so that there all of them would
- * be the step's own `env:`. Classic release jobs name their
- * definition only as the build's. The pool is not among them: see agent_kind.is_azure.
+ * last; but that of plugins adds none (AgentPluginHandler.RunAsync), so that there all of them
+ * would be the step's own `env:`. Classic release jobs name their definition only as the build's.
+ * The pool is not among them: see agent_kind.is_azure.
  */
 static struct agent_field fields[] = {
 	{ "AzpJobId", "SYSTEM_JOBID" },

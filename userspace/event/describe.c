@@ -14,7 +14,7 @@
 #include "base/proc.h"
 #include "event/mask.h"
 
-/* Each costs some 10 us, of every attempt. A virtual machine of Java has many, each with its name. */
+/* Each costs some 10 us, of every attempt. Java has many, each with its name. */
 #define THREADS_READ	256
 /* Of the command line. */
 #define ARGUMENTS_MAX	4096

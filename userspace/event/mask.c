@@ -53,7 +53,7 @@ static bool is_name_byte(char byte)
 enum announced {
 	ANNOUNCED_NOTHING = 0,
 	ANNOUNCED_SECRET,	/* "-u", "-p", "--password" */
-	ANNOUNCED_USER,		/* "--user": a secret if there is one with the name, "bob:hunter2" */
+	ANNOUNCED_USER,		/* "--user": only if it is "bob:hunter2", not "bob" */
 };
 
 /* curl's letters without a value: "-sSu bob:hunter2". */

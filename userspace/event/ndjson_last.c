@@ -44,8 +44,8 @@ int sink_ndjson_last_uid(const char *path, char *ret_uid, size_t size)
 	end = memrchr(tail, '\n', (size_t)length);
 	/*
 	 * More without a newline than any record has, as a power cut leaves zeros: not ours to cut,
-	 * and no reason to guard nobody, nor is a full disk. What follows begins a line, if there is
-	 * room for its end; one record may come twice.
+	 * and no reason to guard nobody, nor is a full disk. What follows begins a line, if there
+	 * is room for its end; one record may come twice.
 	 */
 	if (!end && start)
 		return pwrite(fd, "\n", 1, status.st_size) == 1 || errno == ENOSPC ? 0 : -errno;

@@ -95,7 +95,7 @@ int cgroup_of_process(pid_t pid, char **ret_path)
 	return pid && error == -ENOENT ? -ESRCH : error;
 }
 
-/* Can somebody else than root put processes into it? So in what systemd gave a user's own manager. */
+/* Can others than root put processes into it? So in what systemd gave to a user's own manager. */
 static bool cgroup_is_anothers(int root_fd, const char *path)
 {
 	_cleanup_free_ char *processes = NULL;
@@ -110,8 +110,8 @@ static bool cgroup_is_anothers(int root_fd, const char *path)
 }
 
 /*
- * Where a job's cgroup is made: in our own. But who may write there could move the job out again, so
- * then it is the innermost one above that is root's, with all that are above it.
+ * Where a job's cgroup is made: in our own. But who may write there could move the job out again,
+ * so then it is the innermost one above that is root's, with all that are above it.
  */
 static void rootward(int root_fd, char *path)
 {

@@ -17,7 +17,7 @@ int job_collect_dead(void);
 
 /*
  * Is a cgroup (its path from cgroup2's root, which `root_fd` is) that of a run, or below one, also
- * of a run that is dead? Only root makes those: who else gives a cgroup such a name is not believed.
+ * of a run that is dead? Only root makes those: another's cgroup of such a name is none.
  */
 bool cgroup_is_of_run(int root_fd, const char *path);
 
