@@ -50,7 +50,7 @@ int signals_take(sigset_t *ret_taken, struct signal_state *ret_before)
 
 /*
  * The job has its caller's terminal, and could type into it (TIOCSTI, TIOCLINUX): root's shell
- * would run it when the job is over. Before 6.2 any process may. Must come before the change of user.
+ * would run it when the job is over. Before 6.2 any process may. Comes before the change of user.
  */
 static int terminal_protect(void)
 {
