@@ -27,8 +27,8 @@ static ssize_t never_read(pid_t pid, const char *what, size_t max, char **ret_by
 }
 
 /*
- * Afterwards nobody's identity is read any more. The first ones take a second, the rest little: what
- * is not waited for long enough to begin does not count.
+ * Afterwards nobody's identity is read any more. The first ones take a second, the rest little:
+ * what is not waited for long enough to begin does not count.
  */
 static void places_fill(void)
 {
