@@ -302,6 +302,16 @@ Test(question, of_any_length_is_judged_by_the_whole_name)
 	}
 }
 
+/* One of several sockets of the job with the same address. */
+static int socket_shared(struct world *world, const struct sockaddr_storage *address)
+{
+	int fd = socket_job(world, AF_INET, SOCK_DGRAM), one = 1;
+
+	cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	cr_assert_eq(bind(fd, (const void *)address, address_len(address)), 0);
+	return fd;
+}
+
 /*
  * Two sockets of one address; the one that is connected to the resolver hears what the other one
  * asked for. That lets nothing be asked unjudged, at whichever port Docker's resolver listens.
@@ -314,17 +324,12 @@ Test(question, of_a_socket_that_heard_anothers_answer_is_judged)
 	struct sockaddr_storage own = address_of(AF_INET, "127.0.0.1", 4000);
 	_cleanup_close_ int asker = -1, hearer = -1, resolver = -1;
 	struct outcome outcome;
-	int one = 1;
 
 	world_open(&world, MODE_ENFORCE, rules);
 	resolver = server_outside(AF_INET, SOCK_DGRAM, RESOLVER_DOCKER, 33333);
-	hearer = socket_job(&world, AF_INET, SOCK_DGRAM);
-	cr_assert_eq(setsockopt(hearer, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
-	cr_assert_eq(bind(hearer, (void *)&own, address_len(&own)), 0);
+	hearer = socket_shared(&world, &own);
 	cr_assert_eq(connect(hearer, (void *)&docker, address_len(&docker)), 0);
-	asker = socket_job(&world, AF_INET, SOCK_DGRAM);
-	cr_assert_eq(setsockopt(asker, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
-	cr_assert_eq(bind(asker, (void *)&own, address_len(&own)), 0);
+	asker = socket_shared(&world, &own);
 	made_question(&good, 1, "dev.azure.com", DNS_A);
 	cr_assert_eq(send_to(asker, good.bytes, good.len, RESOLVER_DOCKER, 33333), 0);
 	cr_assert(hears(resolver, 1000));

@@ -4,6 +4,19 @@
 
 . "$HERE/daemon.sh"
 
+# slowest_status SECONDS: asks for the status all that time; $slowest is what the longest answer took, in ms.
+slowest_status() {
+	local end=$((SECONDS + $1)) begin took
+	slowest=0
+	while [ $SECONDS -lt $end ]; do
+		begin=$EPOCHREALTIME
+		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
+		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
+		[ $took -le $slowest ] || slowest=$took
+		sleep 0.05
+	done
+}
+
 # Whoever floods the socket, a job of root's or somebody, costs neither records nor answers nor memory.
 test_daemon_hostile_clients_change_nothing() {
 	daemon_with_feed
@@ -13,7 +26,7 @@ test_daemon_hostile_clients_change_nothing() {
 	until [ -e "$CASE/over" ]; do (exec 3<>/dev/tcp/$EVIL4/8080) 2>/dev/null || echo refused >>"$CASE/refused"; sleep 0.1; done
 	END
 	forge alpha bash "$CASE/steps" &
-	local job=$! hostile=() slowest=0 begin took end
+	local job=$! hostile=() slowest
 	wait_until 20 test -s "$CASE/refused" || fail "the job did not begin"
 	# Less of the processor than the daemon, which has its service's share: what waits is its own doing.
 	inside "$CASE_CGROUP/other" nice -n 10 $PYTHON "$TOOLS/hostile.py" "$SOCKET" 5 300 >"$CASE/hostile-root" 2>&1 &
@@ -21,14 +34,7 @@ test_daemon_hostile_clients_change_nothing() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups nice -n 10 $PYTHON "$TOOLS/hostile.py" "$SOCKET" 5 300 \
 		>"$CASE/hostile-nobody" 2>&1 &
 	hostile+=($!)
-	end=$((SECONDS + 5))
-	while [ $SECONDS -lt $end ]; do
-		begin=$EPOCHREALTIME
-		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
-		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
-		[ $took -le $slowest ] || slowest=$took
-		sleep 0.1
-	done
+	slowest_status 5
 	wait "${hostile[@]}" || fail "an answer was odd: $(cat "$CASE/hostile-root" "$CASE/hostile-nobody")"
 	touch "$CASE/over"
 	wait $job
@@ -266,16 +272,9 @@ test_daemon_thousands_of_kinds_of_attempts_leave_others_their_turn() {
 	thread.join()
 	END
 	forge alpha "$PYTHON" "$CASE/kinds.py" "$EVIL4" $((40 * LOAD)) &
-	local job=$! begin took slowest=0 end
+	local job=$! slowest
 	wait_until 30 test -e "$CASE/began" || fail "the job did not begin"
-	end=$((SECONDS + 6))
-	while [ $SECONDS -lt $end ]; do
-		begin=$EPOCHREALTIME
-		ctl status >"$CASE/out" 2>&1 || fail "no status: $(cat "$CASE/out")"
-		took=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
-		[ $took -le $slowest ] || slowest=$took
-		sleep 0.05
-	done
+	slowest_status 6
 	touch "$CASE/over"
 	wait $job
 	echo "# status took at most $slowest ms beside $(cat "$CASE/refused") attempts of $((40 * LOAD)) kinds"

@@ -112,13 +112,6 @@ void sentence_who(const struct event *event, struct text *out)
 	}
 }
 
-static bool addr_is_loopback(const __u8 addr[static ADDR_LEN])
-{
-	static const __u8 v4[] = { [10] = 0xff, 0xff, 127 }, v6[ADDR_LEN] = { [15] = 1 };
-
-	return !memcmp(addr, v4, sizeof(v4)) || !memcmp(addr, v6, sizeof(v6));
-}
-
 /*
  * The entry that would allow it. False: there is none, as for a name of odd bytes, or headers that
  * could not be read.
@@ -135,9 +128,6 @@ static bool entry_suggest(const struct event *event, char ret_text[static TARGET
 		.port_high = refusal->dport,
 	};
 
-	/* It would have left on a link: see guard_egress. */
-	if (!inbound && addr_is_loopback(refusal->dst))
-		return false;
 	if (refusal->reason == REASON_DNS_NAME) {
 		target.protocol = IPPROTO_TCP;
 		target.port_low = target.port_high = 443;
@@ -159,6 +149,9 @@ static bool entry_suggest(const struct event *event, char ret_text[static TARGET
 		memcpy(target.name, event->name, strlen(event->name) + 1);
 	} else {
 		memcpy(target.addr, inbound ? refusal->src : refusal->dst, ADDR_LEN);
+		/* An entry would do nothing. It would have left on a link: see guard_egress. */
+		if (!inbound && target_is_loopback(&target))
+			return false;
 	}
 	target_format(&target, inbound ? LIST_INBOUND : LIST_ALLOW, ret_text);
 	return true;

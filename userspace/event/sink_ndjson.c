@@ -16,8 +16,8 @@
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/output.h"
 #include "base/escape.h"
+#include "base/output.h"
 #include "event/names.h"
 #include "event/sink.h"
 #include "policy/policy.h"
@@ -305,6 +305,13 @@ static void ndjson_close(struct sink *sink)
 	free(ndjson);
 }
 
+static int output_standard(void)
+{
+	int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink)
 {
 	static const struct sink_class class = {
@@ -314,9 +321,9 @@ int sink_ndjson_open(const char *path, mode_t mode, struct sink **ret_sink)
 	_cleanup_close_ int fd = -1;
 	struct sink_ndjson *ndjson;
 
-	fd = strcmp(path, "-") ? output_open(path, mode) : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	fd = strcmp(path, "-") ? output_open(path, mode) : output_standard();
 	if (fd < 0)
-		return strcmp(path, "-") ? fd : -errno;
+		return fd;
 	ndjson = malloc(sizeof(*ndjson));
 	if (!ndjson)
 		return -ENOMEM;

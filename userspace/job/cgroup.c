@@ -96,12 +96,12 @@ int cgroup_of_process(pid_t pid, char **ret_path)
 }
 
 /* Can others than root put processes into it? So in what systemd gave to a user's own manager. */
-static bool cgroup_is_anothers(int root_fd, const char *path)
+static bool cgroup_is_anothers(int root_fd, const char *path, size_t length)
 {
 	_cleanup_free_ char *processes = NULL;
 	struct stat status;
 
-	if (asprintf(&processes, ".%s/cgroup.procs", path) < 0)
+	if (asprintf(&processes, ".%.*s/cgroup.procs", (int)length, path) < 0)
 		return true;
 	/* There is none in the root of a namespace that has no cgroup of its own. */
 	if (fstatat(root_fd, processes, &status, 0) < 0)
@@ -115,19 +115,13 @@ static bool cgroup_is_anothers(int root_fd, const char *path)
  */
 static void rootward(int root_fd, char *path)
 {
-	for (char *end = strchr(path, '/'); end; end = strchr(end + 1, '/')) {
-		char *next = strchr(end + 1, '/');
-		bool anothers;
+	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		size_t length = (size_t)(strchrnul(slash + 1, '/') - path);
 
-		if (next)
-			*next = '\0';
-		anothers = cgroup_is_anothers(root_fd, path);
-		if (anothers)
-			*end = '\0';
-		else if (next)
-			*next = '/';
-		if (anothers)
+		if (cgroup_is_anothers(root_fd, path, length)) {
+			*slash = '\0';
 			return;
+		}
 	}
 }
 

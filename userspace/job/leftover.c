@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -44,22 +43,16 @@ static bool name_split(const char *name, char ret_tag[static OWNER_TAG_SIZE], bo
 
 bool cgroup_is_of_run(int root_fd, const char *path)
 {
-	_cleanup_free_ char *above = strdup(path);
-	char *name = above;
-
-	while (name && (name = strchr(name, '/'))) {
-		char tag[OWNER_TAG_SIZE], *end = strchr(++name, '/');
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		size_t above = (size_t)(slash + 1 - path), length = strcspn(slash + 1, "/");
+		_cleanup_free_ char *cgroup = strndup(path, above + length);
+		char tag[OWNER_TAG_SIZE];
 		struct stat status;
-		bool keep, is;
+		bool keep;
 
-		if (end)
-			*end = '\0';
-		is = name_split(name, tag, &keep) && !fstatat(root_fd, above + 1, &status, 0) &&
-		     !status.st_uid;
-		if (is || !end)
-			return is;
-		*end = '/';
-		name = end;
+		if (cgroup && name_split(cgroup + above, tag, &keep) &&
+		    !fstatat(root_fd, cgroup + 1, &status, 0) && !status.st_uid)
+			return true;
 	}
 	return false;
 }

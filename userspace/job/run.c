@@ -172,11 +172,26 @@ static int inputs_check(struct run *run)
 	return error;
 }
 
-/* Whoever can place a link there could make root write elsewhere. */
+static int report_open(struct run *run)
+{
+	_cleanup_close_ int fd = output_open(run->options->report, 0644);
+
+	if (fd < 0)
+		return fd;
+	/* A device has no length. */
+	if (ftruncate(fd, 0) < 0 && errno != EINVAL)
+		return -errno;
+	run->report = fdopen(fd, "w");
+	if (!run->report)
+		return -errno;
+	TAKE_FD(fd);
+	return 0;
+}
+
 static int outputs_open(struct run *run)
 {
 	const struct run_options *options = run->options;
-	int fd, error = 0;
+	int error = 0;
 
 	if (options->events)
 		error = sink_ndjson_open(options->events, 0644, &run->records);
@@ -185,17 +200,9 @@ static int outputs_open(struct run *run)
 		return error;
 	}
 	if (options->report) {
-		/* Opened now, so that the job cannot put something else in its place. */
-		fd = output_open(options->report, 0644);
-		error = fd < 0 ? fd : 0;
-		/* A device has no length. */
-		if (!error && ftruncate(fd, 0) < 0 && errno != EINVAL)
-			error = -errno;
-		run->report = error ? NULL : fdopen(fd, "w");
-		if (!error && !run->report)
-			error = -errno;
+		/* Now, so that the job cannot put something else in its place. */
+		error = report_open(run);
 		if (error) {
-			close_fd(&fd);
 			log_error("--report %s: %s", options->report, output_objection(error));
 			return error;
 		}

@@ -94,12 +94,6 @@ static void lint_width(const struct rule *rule, struct diagnostics *diag)
 static void lint_builtin(const struct policy *policy, const struct rule *rule,
 			 struct diagnostics *diag)
 {
-	static const struct target loopback[] = {
-		{ .kind = TARGET_PREFIX, .addr = V4(127, 0, 0, 0), .prefix_bits = 104 },
-		{ .kind = TARGET_PREFIX, .addr = V4(0, 0, 0, 0), .prefix_bits = 128 },
-		{ .kind = TARGET_PREFIX, .addr = { [15] = 1 }, .prefix_bits = 128 },
-		{ .kind = TARGET_PREFIX, .addr = {}, .prefix_bits = 128 },
-	};
 	static const struct target metadata[] = {
 		{ .kind = TARGET_PREFIX, .addr = V4(169, 254, 169, 254), .prefix_bits = 128,
 		  .port_high = 65535 },
@@ -111,12 +105,9 @@ static void lint_builtin(const struct policy *policy, const struct rule *rule,
 		  .protocol = IPPROTO_TCP, .port_low = 32526, .port_high = 32526 },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(loopback); i++) {
-		if (target_host_covers(&loopback[i], &rule->target) ||
-		    (!i && target_is_localhost(&rule->target)))
-			rule_warn(diag, rule, "does nothing: 'loopback: %s' decides about loopback",
-				  policy->loopback_allowed ? "allow" : "deny");
-	}
+	if (target_is_loopback(&rule->target) || target_is_localhost(&rule->target))
+		rule_warn(diag, rule, "does nothing: 'loopback: %s' decides about loopback",
+			  policy->loopback_allowed ? "allow" : "deny");
 	for (size_t i = 0; i < ARRAY_SIZE(metadata) && rule->list == LIST_ALLOW; i++) {
 		if (target_covers(&metadata[i], &rule->target))
 			rule_warn(diag, rule,

@@ -34,6 +34,9 @@ bool target_host_covers(const struct target *outer, const struct target *inner);
 /* The same for hosts, protocol and ports together. */
 bool target_covers(const struct target *outer, const struct target *inner);
 
+/* Does the policy's `loopback` decide about every host of it, and no entry? Addresses alone. */
+bool target_is_loopback(const struct target *target);
+
 /* Is it "localhost", which no resolver is asked for? */
 bool target_is_localhost(const struct target *target);
 

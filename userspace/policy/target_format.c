@@ -116,6 +116,23 @@ bool target_host_covers(const struct target *outer, const struct target *inner)
 	return outer->kind == TARGET_NAME ? name_covers(outer, inner) : prefix_covers(outer, inner);
 }
 
+bool target_is_loopback(const struct target *target)
+{
+	/* The unspecified addresses reach loopback too. */
+	static const struct target loopback[] = {
+		{ .kind = TARGET_PREFIX, .addr = { [10] = 0xff, 0xff, 127 }, .prefix_bits = 104 },
+		{ .kind = TARGET_PREFIX, .addr = { [10] = 0xff, 0xff }, .prefix_bits = 128 },
+		{ .kind = TARGET_PREFIX, .addr = { [15] = 1 }, .prefix_bits = 128 },
+		{ .kind = TARGET_PREFIX, .addr = {}, .prefix_bits = 128 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(loopback); i++) {
+		if (target_host_covers(&loopback[i], target))
+			return true;
+	}
+	return false;
+}
+
 bool target_is_localhost(const struct target *target)
 {
 	return target->kind == TARGET_NAME && target->match == NAME_EXACT &&
