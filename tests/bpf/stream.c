@@ -191,3 +191,37 @@ Test(stream, that_begins_with_its_first_packet_is_refused_and_recorded)
 	cr_expect_geq(outcome.refusals, 1);
 	cr_expect_eq(outcome.refusal.reason, REASON_DNS_MALFORMED);
 }
+
+/*
+ * A resolver's address that came in to the job's listener, as a job can make it in a network
+ * namespace of its own. Where an accepted socket is, nobody has noted: it learns for no namespace.
+ */
+Test(stream, over_an_accepted_connection_nothing_is_learned)
+{
+	_cleanup_world_ struct world world;
+	struct made message = {}, question = {}, answer = {};
+	struct sockaddr_storage near = address_of(AF_INET, "127.0.0.1", 4000);
+	struct sockaddr_storage from = address_of(AF_INET, RESOLVER, DNS_PORT);
+	_cleanup_close_ int listener = -1, far = -1, job = -1;
+
+	world_open(&world, MODE_ENFORCE, rules);
+	listener = socket_job(&world, AF_INET, SOCK_STREAM);
+	cr_assert_eq(bind(listener, (void *)&near, address_len(&near)), 0);
+	cr_assert_eq(listen(listener, 1), 0);
+	far = socket_outside(AF_INET, SOCK_STREAM);
+	cr_assert_eq(bind(far, (void *)&from, address_len(&from)), 0);
+	cr_assert_eq(connect_to(far, "127.0.0.1", 4000), 0);
+	job = accept(listener, NULL, NULL);
+	cr_assert(job >= 0);
+	made_question(&message, 1, "dev.azure.com", DNS_A);
+	framed_add(&question, &message);
+	send_split(job, &question, 5);
+	cr_assert_eq(bytes_heard(far, question.len, 1000), question.len);
+	message.len = 0;
+	made_answer(&message, 1, "dev.azure.com", DNS_A, 1);
+	made_record_addr(&message, NULL, 60, "198.51.100.1");
+	framed_add(&answer, &message);
+	send_split(far, &answer, 5);
+	bytes_heard(job, answer.len, 1000);
+	cr_expect_eq(learned_count(&world), 0);
+}
